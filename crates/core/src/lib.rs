@@ -1,0 +1,23 @@
+//! What Toehold knows and how it decides.
+//!
+//! Nothing in here waits, reads a clock, reads the environment or does IO: time, chance and
+//! configuration are arguments, and what should be done is an answer. That is what lets the same
+//! decisions run in the control loop, in a simulation of ten thousand seeds, and in a test that a
+//! person can read.
+
+pub mod alert;
+pub mod balance;
+pub mod check;
+pub mod decide;
+pub mod flag;
+pub mod health;
+pub mod model;
+pub mod pipeline;
+pub mod plan;
+pub mod rollout;
+pub mod scale;
+pub mod spec;
+pub mod time;
+pub mod wire;
+pub mod wish;
+pub mod world;

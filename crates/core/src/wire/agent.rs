@@ -1,0 +1,149 @@
+//! Between control plane and agent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Digest, Goal, HealthCheck, InstanceId, InstanceStatus, MachineName, Number, Track,
+};
+use crate::time::Timestamp;
+use crate::wire::Order;
+
+/// What the agent says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub enum FromAgent {
+    /// The first message of a link.
+    Hello {
+        /// Which machine.
+        machine: MachineName,
+        /// The agent's version.
+        version: String,
+    },
+    /// How everything is: at each change, and each second.
+    Report(Report),
+    /// The answer to [`ToAgent::ReadLog`].
+    Log {
+        /// The question's number.
+        request: u64,
+        /// The piece, or why there is none.
+        piece: Result<LogPiece, String>,
+    },
+}
+
+/// How everything on a machine is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The machine's clock.
+    pub at: Timestamp,
+    /// The last placement that was accepted.
+    pub applied: Order,
+    /// Every instance the agent knows, placed or still ending.
+    pub instances: Vec<InstanceStatus>,
+    /// The machine itself.
+    pub machine: MachineReading,
+}
+
+/// What a machine has and uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MachineReading {
+    /// Cores.
+    pub cpus: f64,
+    /// CPU in use, in percent of all cores.
+    pub cpu_percent: f64,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Memory in use, in percent.
+    pub memory_percent: f64,
+    /// Free bytes where instances are unpacked.
+    pub disk_free_bytes: u64,
+}
+
+/// What the control plane says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub enum ToAgent {
+    /// All that should run on this machine.
+    Place(Placement),
+    /// A piece of an instance's log is wanted.
+    ReadLog {
+        /// Comes back with the answer.
+        request: u64,
+        /// Whose.
+        instance: InstanceId,
+        /// From where.
+        from: LogFrom,
+        /// At most so many bytes.
+        max_bytes: u64,
+    },
+}
+
+/// All that should run on a machine. What is not in it ends.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Its place in the order of plans.
+    pub order: Order,
+    /// Every instance.
+    pub instances: Vec<Placed>,
+}
+
+/// One instance to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Which.
+    pub id: InstanceId,
+    /// Its release.
+    pub release: Number,
+    /// Its track.
+    pub track: Track,
+    /// What is wished of it.
+    pub goal: Goal,
+    /// The artifact's digest, checked before it is unpacked.
+    pub artifact: Digest,
+    /// Where the artifact lies on this machine.
+    pub artifact_path: String,
+    /// Starts the app.
+    pub command: String,
+    /// Runs once for the release before its first instance starts, on the machine of that
+    /// instance; `None` where the app has none.
+    pub release_command: Option<String>,
+    /// Its environment, beside `PORT`, `RELEASE`, `TRACK`, `INSTANCE` and what the agent adds.
+    pub env: BTreeMap<String, String>,
+    /// The folder all instances of the app on this machine share, `TOEHOLD_DATA`.
+    pub data_dir: String,
+    /// Its allotment of CPU, in cores.
+    pub cpus: f64,
+    /// Its allotment of memory, in bytes.
+    pub memory_bytes: u64,
+    /// Time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// How its health is seen.
+    pub health: HealthCheck,
+}
+
+/// Where a piece of a log begins. Offsets only grow, also where the log was cut at its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", content = "at", rename_all = "snake_case")]
+pub enum LogFrom {
+    /// At this byte, or at the first that is still kept.
+    Offset(u64),
+    /// At what was written at this time or later, to the second.
+    Since(Timestamp),
+    /// So many bytes before the end, from the beginning of a line.
+    Tail(u64),
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPiece {
+    /// The offset of its first byte.
+    pub start: u64,
+    /// The offset after its last byte: where to go on.
+    pub end: u64,
+    /// The text; what is not UTF-8 is replaced.
+    pub text: String,
+    /// Whether more was there already when it was read.
+    pub more: bool,
+}

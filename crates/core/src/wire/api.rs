@@ -1,0 +1,153 @@
+//! Between clients (the command, the dashboard's script, jobs) and `/api/v1`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Alert, AppName, BranchName, CommitId, Instance, InstanceStatus, Number, Pin, Release, Rollout,
+    Route, Scale, Split, Track,
+};
+use crate::time::Timestamp;
+
+/// `GET /api/v1/apps/{app}`: everything of an app at one glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppView {
+    /// Its name.
+    pub app: AppName,
+    /// Where it is reached.
+    pub urls: Vec<String>,
+    /// The release that serves everyone.
+    pub serving: Option<Number>,
+    /// The release that should.
+    pub wanted: Option<Number>,
+    /// The canary.
+    pub rollout: Option<Rollout>,
+    /// The split in force at the proxy.
+    pub split: Option<Split>,
+    /// Whether automatic deploys are held.
+    pub pin: Option<Pin>,
+    /// How many instances.
+    pub scale: Scale,
+    /// What the proxy was told.
+    pub route: Route,
+    /// Each instance, wished and seen.
+    pub instances: Vec<InstanceView>,
+    /// Alerts, newest last.
+    pub alerts: Vec<Alert>,
+    /// The last minute, by track.
+    pub traffic: Vec<TrackTraffic>,
+    /// The build that runs or waits.
+    pub building: Option<Number>,
+}
+
+/// An instance, wished and seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceView {
+    /// What is wished.
+    pub instance: Instance,
+    /// What its agent says; `None` until it has said something.
+    pub status: Option<InstanceStatus>,
+    /// Requests in flight.
+    pub in_flight: u64,
+    /// Set aside by the proxy, and why.
+    pub set_aside: Option<String>,
+}
+
+/// What a track served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackTraffic {
+    /// The track.
+    pub track: Track,
+    /// Its release.
+    pub release: Number,
+    /// Requests a second over the last minute (or since it began).
+    pub requests_per_second: f64,
+    /// Requests since the proxy began to count this release.
+    pub requests: u64,
+    /// Share of 5xx and unanswered requests, from 0 to 1, over the last minute.
+    pub error_share: f64,
+    /// Median latency over the last minute, in microseconds.
+    pub p50_us: Option<u64>,
+    /// 95th percentile over the last minute, in microseconds.
+    pub p95_us: Option<u64>,
+}
+
+/// `GET /api/v1/apps/{app}/releases`: one entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseView {
+    /// The release.
+    pub release: Release,
+    /// `serving`, `canary`, `good`, `bad: …`, `untried`.
+    pub state: String,
+}
+
+/// `POST /api/v1/apps/{app}/deploy`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeployRequest {
+    /// The track; by the branch where absent.
+    pub track: Option<Track>,
+    /// The commit; the branch's head where absent.
+    pub commit: Option<CommitId>,
+    /// The branch; the first one of the track where absent.
+    pub branch: Option<BranchName>,
+    /// Deploy this release again, without a build.
+    pub release: Option<Number>,
+}
+
+/// The answer where something was queued.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// The number of the build.
+    pub number: Number,
+    /// Whether it was there already: the same commit on the same track.
+    pub already: bool,
+}
+
+/// The answer to a change: what is now so, and the event that says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// One sentence.
+    pub text: String,
+    /// The revision of the event; `None` where nothing had to change.
+    pub event: Option<u64>,
+}
+
+/// A line of a build's output, for `GET /api/v1/apps/{app}/builds/{n}/log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Where to go on from.
+    pub next: u64,
+    /// The text, without its line feed.
+    pub line: String,
+}
+
+/// An error, as `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for programs: `app_not_found`.
+    pub code: String,
+    /// What could not be done and why, for people.
+    pub title: String,
+    /// One command to try; may be empty.
+    #[serde(default)]
+    pub hint: String,
+}
+
+/// A token as it is listed: never its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// Its public part.
+    pub id: String,
+    /// What it was made for, in its maker's words.
+    pub name: String,
+    /// What it allows: `admin`, `read`, `deploy:shop`, `flag:shop`, `evaluate:shop`.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends; `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}

@@ -1,0 +1,243 @@
+//! Between control plane and proxy.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AppName, Arm, InstanceId, Number, Track};
+use crate::time::Timestamp;
+use crate::wire::Order;
+
+/// What the control plane says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub enum ToProxy {
+    /// Every route there is.
+    Routes(Routes),
+}
+
+/// Every route there is. What is not in it is not served.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Routes {
+    /// Its place in the order of plans.
+    pub order: Order,
+    /// One an app.
+    pub apps: Vec<AppRoute>,
+    /// Signs the sticky cookies, in hex; the same for all proxies.
+    pub cookie_key: String,
+}
+
+/// The route of an app.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppRoute {
+    /// The app.
+    pub app: AppName,
+    /// [`crate::model::Route::rev`]: counted by app.
+    pub rev: u64,
+    /// The hosts it answers to, lower case. `<app>.localhost` is always among them; an app that is
+    /// alone answers to every host.
+    pub hosts: Vec<String>,
+    /// Shares and instances.
+    pub arms: Vec<Arm>,
+    /// Whether visitors stay on the track first drawn.
+    pub sticky: bool,
+    /// The longest a request may take to be answered.
+    pub timeout: Duration,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: u64,
+}
+
+/// What the proxy says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub enum FromProxy {
+    /// The first message of a link.
+    Hello {
+        /// The proxy's version.
+        version: String,
+        /// The public addresses it listens on.
+        listens: Vec<String>,
+    },
+    /// Routes are in force: no request begun after `at_us` saw the ones before.
+    Applied {
+        /// Which.
+        order: Order,
+        /// When, in microseconds since 1970, by the machine's clock.
+        at_us: u64,
+    },
+    /// Routes were refused; the ones before stay in force.
+    Refused {
+        /// Which.
+        order: Order,
+        /// Why.
+        why: String,
+    },
+    /// Counters, each half second and at each change of an instance's health.
+    Report(ProxyReport),
+}
+
+/// What the proxy has counted since it started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProxyReport {
+    /// The machine's clock.
+    pub at: Timestamp,
+    /// The routes in force.
+    pub applied: Order,
+    /// When this proxy process began; counters begin anew with it.
+    pub started_at: Timestamp,
+    /// By instance. An instance that is out of the routes stays here while it has requests in
+    /// flight, and for a minute after.
+    pub instances: Vec<InstanceCounters>,
+    /// Requests answered by the proxy itself, by app: no route (404) has none.
+    pub refused: Vec<RefusedCounter>,
+}
+
+/// What was counted of one instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceCounters {
+    /// Which.
+    pub instance: InstanceId,
+    /// Its release.
+    pub release: Number,
+    /// The track it was routed as.
+    pub track: Track,
+    /// Requests in flight now, upgraded connections included.
+    pub in_flight: u64,
+    /// Requests begun.
+    pub started: u64,
+    /// Requests answered, by the first digit of the status: 1xx to 5xx.
+    pub answered: [u64; 5],
+    /// Requests that got no answer from it: refused, reset, timed out.
+    pub failed: u64,
+    /// Requests that were tried elsewhere after they had failed here.
+    pub retried: u64,
+    /// Latency of answered requests.
+    pub latency: Histogram,
+    /// When its last request began, in microseconds since 1970; 0 before the first.
+    pub last_started_us: u64,
+    /// Whether it is set aside because it failed, and why.
+    pub set_aside: Option<String>,
+}
+
+/// Requests an app's visitors got no instance for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusedCounter {
+    /// The app.
+    pub app: AppName,
+    /// The status that was given.
+    pub status: u16,
+    /// How often.
+    pub count: u64,
+}
+
+/// Counts by latency. Bucket `i` counts what took less than [`Histogram::bound_us`]`(i)` and not
+/// less than the bound before; the last has no bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram(pub Vec<u64>);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self(vec![0; Self::BUCKETS])
+    }
+}
+
+impl Histogram {
+    /// How many buckets: four to each doubling, from 64 µs to 67 s.
+    pub const BUCKETS: usize = 82;
+
+    /// The bucket of something that took `us` microseconds.
+    #[must_use]
+    pub fn bucket(us: u64) -> usize {
+        if us < 64 {
+            return 0;
+        }
+        // log2 in quarters: the leading bit, then the two bits behind it.
+        let log = u64::from(us.ilog2());
+        let quarter = (us >> (log - 2)) & 3;
+        let index = (log - 6) * 4 + quarter + 1;
+        usize::try_from(index).unwrap_or(Self::BUCKETS).min(Self::BUCKETS - 1)
+    }
+
+    /// The upper bound of a bucket, in microseconds; `None` for the last.
+    #[must_use]
+    pub fn bound_us(bucket: usize) -> Option<u64> {
+        if bucket + 1 >= Self::BUCKETS {
+            return None;
+        }
+        let (doubling, quarter) = (bucket / 4, bucket as u64 % 4);
+        Some((64 << doubling) + ((64 << doubling) / 4) * quarter)
+    }
+
+    /// Counts one that took `us` microseconds.
+    pub fn count(&mut self, us: u64) {
+        self.0.resize(Self::BUCKETS, 0);
+        self.0[Self::bucket(us)] += 1;
+    }
+
+    /// Adds what another has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.0.resize(Self::BUCKETS, 0);
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// What was counted since `earlier`; buckets that shrank (a restart) count from 0.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |i: usize| earlier.0.get(i).copied().unwrap_or(0);
+        Self(
+            self.0
+                .iter()
+                .enumerate()
+                .map(|(i, &now)| now.checked_sub(before(i)).unwrap_or(now))
+                .collect(),
+        )
+    }
+
+    /// The bound below which at least `share` (0 to 1) of what was counted lies, in microseconds;
+    /// `None` where nothing was.
+    #[must_use]
+    pub fn quantile_us(&self, share: f64) -> Option<u64> {
+        let total: u64 = self.0.iter().sum();
+        if total == 0 {
+            return None;
+        }
+        let mut seen = 0;
+        for (i, count) in self.0.iter().enumerate() {
+            seen += count;
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+            if seen as f64 >= share * total as f64 {
+                return Some(Self::bound_us(i).unwrap_or(67_000_000));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bucket_ends_where_the_next_begins() {
+        for bucket in 0..Histogram::BUCKETS - 1 {
+            let bound = Histogram::bound_us(bucket).expect("only the last has none");
+            assert_eq!(Histogram::bucket(bound - 1), bucket, "just below {bound}");
+            assert_eq!(Histogram::bucket(bound), bucket + 1, "at {bound}");
+        }
+        assert_eq!(Histogram::bucket(u64::MAX), Histogram::BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_quantile_is_the_bound_above_it() {
+        let mut latency = Histogram::default();
+        for _ in 0..99 {
+            latency.count(1_000);
+        }
+        latency.count(1_000_000);
+        assert_eq!(latency.quantile_us(0.5), Some(1_024));
+        assert_eq!(latency.quantile_us(1.0), Some(1_048_576));
+        assert_eq!(Histogram::default().quantile_us(0.5), None);
+    }
+}

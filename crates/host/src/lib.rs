@@ -1,0 +1,9 @@
+//! What one machine can do for Toehold: processes and their trees, cgroups, files that survive a
+//! power cut, Unix sockets that carry lines of JSON. It decides nothing.
+
+pub mod cgroup;
+pub mod disk;
+pub mod durable;
+pub mod link;
+pub mod lock;
+pub mod process;

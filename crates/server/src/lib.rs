@@ -1,0 +1,16 @@
+//! The control plane: the one place that knows what is wished of every app.
+//!
+//! Floors, from the ground: [`clock`] and [`secret`]; then the rooms that do work and do not know
+//! each other; then [`control`], the only room that knows many; then [`door`].
+
+pub mod builder;
+pub mod clock;
+pub mod control;
+pub mod door;
+pub mod flags;
+pub mod fleet;
+pub mod metrics;
+pub mod notify;
+pub mod secret;
+pub mod source;
+pub mod store;
