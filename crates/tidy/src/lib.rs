@@ -1,1 +1,1 @@
-//! Placeholder.
+//! The rules of the house, as tests: this library is empty, see `tests/tidy/`.
