@@ -7,11 +7,12 @@ use crate::paths::{mentions, module_of};
 use crate::workspace::{File, rust};
 
 /// The rooms by floor, from the ground.
-const FLOORS: [&[&str]; 6] = [
-    &["clock"],
+const FLOORS: [&[&str]; 7] = [
+    &["clock", "layout"],
     &["store"],
     &["secret"],
     &["builder", "fleet", "flags", "metrics", "notify", "source"],
+    &["settings"],
     &["control"],
     &["door"],
 ];
