@@ -52,7 +52,9 @@ describe('tokens in a file', () => {
     const tokens = await open(await folder());
     await fs.writeFile(tokens.file, `${JSON.stringify({ value: 'x'.repeat(190) })}\n`.repeat(5000));
     await tokens.add({ value: 'last' });
-    expect((await tokens.recent(2))[0].value).toBe('last');
+    const read = await tokens.recent(10000);
+    expect(read[0].value).toBe('last');
+    expect(read.length).toBeLessThan(400);
   });
 
   it('stop at a size that one can live with', async () => {
