@@ -5,58 +5,30 @@
 //! what changed are written together or not at all, and agents and proxy are then told the whole of
 //! what is now wished.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod health;
+mod memory;
 
-use crate::model::{App, Event, InstanceId, InstanceStatus, Number, Release};
-use crate::time::Timestamp;
+pub use crate::situation::{Decision, Heard, ProxySeen, Releases, Seen, Situation};
+pub use memory::Memory;
 
-/// The releases of an app that a decision may need: every one that an instance runs, stable's,
-/// the canary's and the good ones.
-pub type Releases = BTreeMap<Number, Release>;
+use crate::draft::{Draft, TOEHOLD};
+use crate::{alert, plan, rollout, scale};
 
-/// What was seen of one app. All of it may be lost and is seen again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
-    /// What the agents say, by instance. An instance that is not here was not heard of.
-    pub instances: BTreeMap<InstanceId, InstanceStatus>,
-    /// Whether the agents' machines were heard from since the control plane started and within the
-    /// last ten seconds: only then does an absent instance mean that it is gone.
-    pub agents_heard: bool,
-    /// What the proxy says; `None` while it is away.
-    pub proxy: Option<ProxySeen>,
+/// Says what should become so; `None` where everything is as it should be, or has to be waited for.
+///
+/// Call it at each change of what is seen, and each second: samples are taken and time passes in
+/// here. `memory` may be lost at any moment. Where the store refused the decision, because the app
+/// had changed meanwhile, go back to the memory as it was before the call.
+pub fn decide(situation: Situation<'_>, memory: &mut Memory) -> Option<Decision> {
+    let is_first_look = memory.look(&situation);
+    let mut draft = Draft::new(situation, TOEHOLD);
+    health::note(&mut draft, &mut memory.health, is_first_look);
+    alert::watch(&mut draft, &mut memory.gauges, &memory.metered);
+    rollout::advance(&mut draft, &memory.heard);
+    scale::follow(&mut draft, &mut memory.loads, &memory.metered);
+    plan::plan(&mut draft, &memory.heard);
+    draft.has_changed().then(|| draft.finish())
 }
 
-/// What the proxy says about one app.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProxySeen {
-    /// [`crate::model::Route::rev`] in force.
-    pub applied_rev: u64,
-    /// Requests in flight, by instance; absent is none.
-    pub in_flight: BTreeMap<InstanceId, u64>,
-    /// Instances it has set aside because they failed.
-    pub set_aside: BTreeSet<InstanceId>,
-}
-
-/// What should become so, and why.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    /// The app's next document.
-    pub app: App,
-    /// Releases whose verdict changed: became good, or bad with a reason.
-    pub releases: Vec<Release>,
-    /// What changed, in order, each with its reason and numbers; empty exactly where nothing did.
-    pub events: Vec<Event>,
-}
-
-/// Everything a decision rests on.
-#[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
-    /// The app as it stands in the store.
-    pub app: &'a App,
-    /// Its releases.
-    pub releases: &'a Releases,
-    /// What was seen of it.
-    pub seen: &'a Seen,
-    /// The time.
-    pub now: Timestamp,
-}
+#[cfg(test)]
+mod tests;

@@ -7,16 +7,21 @@
 
 pub mod alert;
 pub mod balance;
+pub mod boot;
 pub mod check;
 pub mod decide;
+pub mod draft;
 pub mod flag;
 pub mod health;
 pub mod model;
 pub mod pipeline;
 pub mod plan;
 pub mod rollout;
+pub mod sample;
 pub mod scale;
+pub mod situation;
 pub mod spec;
+pub mod tell;
 pub mod time;
 pub mod wire;
 pub mod wish;

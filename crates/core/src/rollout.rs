@@ -1,1 +1,119 @@
-//! Placeholder.
+//! The canary: how far it is, and when its traffic is taken back.
+
+mod change;
+mod death;
+mod steps;
+
+pub(crate) use change::{abort, all_healthy, give_back, hold, promote};
+pub use steps::first_share;
+pub(crate) use steps::{go_on, share};
+
+use serde_json::json;
+
+use crate::alert::on_canary;
+use crate::boot;
+use crate::draft::Draft;
+use crate::model::{Alert, EventKind, Number, ReleaseVerdict, RolloutPhase, Subject, Track};
+use crate::situation::Heard;
+use crate::tell;
+use death::death;
+use steps::next_step;
+
+/// Moves the canary on as far as what was seen allows: forward by its steps, or back.
+pub fn advance(draft: &mut Draft<'_>, heard: &Heard) {
+    let Some(rollout) = &draft.app.rollout else { return };
+    let release = rollout.release;
+    match &rollout.phase {
+        RolloutPhase::Starting => start(draft, release, heard),
+        RolloutPhase::Serving | RolloutPhase::Paused => {
+            if !hold_where_bad(draft, release, heard) {
+                next_step(draft, heard);
+            }
+        }
+        RolloutPhase::Promoting => give_up_promotion(draft, release, heard),
+        // A held canary stays held, also when its alert clears by itself: without traffic every
+        // bad canary looks healthy, and one that went on by itself would go back and forth for
+        // ever. A person clears the alert, tries again, or pushes another canary.
+        RolloutPhase::Held { .. } | RolloutPhase::Promoted | RolloutPhase::Aborted { .. } => {}
+    }
+}
+
+/// From its first instance to its share.
+fn start(draft: &mut Draft<'_>, release: Number, heard: &Heard) {
+    if hold_for_alert(draft, release) {
+        return;
+    }
+    let since = draft.app.rollout.as_ref().map_or(draft.now(), |rollout| rollout.step_since);
+    if all_healthy(draft, release) {
+        change::serve(draft, release);
+    } else if let Some(failure) = boot::failure(draft, Track::Canary, release, since, heard) {
+        draft.judge(release, ReleaseVerdict::Bad { why: failure.why.clone() });
+        abort(draft, &failure.why, failure.facts);
+    }
+}
+
+/// Takes the share back where an alert was raised or nobody is left to serve it.
+fn hold_where_bad(draft: &mut Draft<'_>, release: Number, heard: &Heard) -> bool {
+    if hold_for_alert(draft, release) {
+        return true;
+    }
+    let Some(death) = death(draft, release, heard) else { return false };
+    hold(draft, None, death.why, death.facts);
+    true
+}
+
+fn hold_for_alert(draft: &mut Draft<'_>, release: Number) -> bool {
+    let Some(alert) = on_canary(&draft.app).next().cloned() else { return false };
+    let why = alert_words(&alert);
+    let facts = json!({
+        "alert": alert.id,
+        "value_percent": alert.value,
+        "above_percent": alert.threshold,
+        "release": release,
+    });
+    hold(draft, Some(alert.id), why, facts);
+    true
+}
+
+fn alert_words(alert: &Alert) -> String {
+    format!(
+        "{} of {} is {}, above {}",
+        alert.metric.as_str(),
+        alert.instance.short(),
+        tell::percent(alert.value),
+        tell::percent(alert.threshold)
+    )
+}
+
+/// An alert or a death while the canary becomes stable: giving it up wins, and the release that
+/// still serves stays.
+fn give_up_promotion(draft: &mut Draft<'_>, release: Number, heard: &Heard) {
+    let alert = on_canary(&draft.app).next().cloned();
+    let (why, facts) = match alert {
+        Some(alert) => (alert_words(&alert), json!({ "alert": alert.id })),
+        None => match death(draft, release, heard) {
+            Some(death) => (death.why, death.facts),
+            None => return,
+        },
+    };
+    if draft.release(release).is_some_and(|it| it.verdict != ReleaseVerdict::Good) {
+        draft.judge(release, ReleaseVerdict::Bad { why: why.clone() });
+    }
+    abort(draft, &why, facts);
+}
+
+/// Says which release a rollout is of, for the events about it.
+fn subject(release: Number) -> Subject {
+    Subject::Rollout(release)
+}
+
+/// Says that the canary takes a share.
+fn say_split(draft: &mut Draft<'_>, text: String) {
+    let Some(rollout) = &draft.app.rollout else { return };
+    let (release, split, step) = (rollout.release, rollout.split, rollout.step);
+    let facts = json!({ "split": split, "share": split.canary_share(), "step": step });
+    draft.say(EventKind::RolloutSplit, subject(release), text, facts);
+}
+
+#[cfg(test)]
+mod tests;

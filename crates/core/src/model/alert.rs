@@ -30,6 +30,9 @@ pub struct Alert {
     pub raised_at: Timestamp,
     /// Whether it still holds.
     pub phase: AlertPhase,
+    /// When people were told that it was raised; `None` while the quiet period of its rule lasts.
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
     /// Who has seen it: `toehold alerts ack`.
     pub acknowledged_by: Option<String>,
 }

@@ -1,0 +1,119 @@
+//! Whether a release that is coming up for the first time will ever serve, and if not, why.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::draft::Draft;
+use crate::model::{Instance, InstancePhase, InstanceStatus, Number, Track};
+use crate::situation::Heard;
+use crate::spec::Spec;
+use crate::tell;
+use crate::time::Timestamp;
+
+/// So long may it take until an agent has fetched and unpacked an artifact, beside the deadline
+/// the app has for its health.
+pub const UNPACK: Duration = Duration::from_secs(30);
+
+/// So long may the release command run before the first process begins.
+pub const RELEASE_COMMAND: Duration = Duration::from_mins(10);
+
+/// Dying so often without serving means that it will not.
+pub const TRIES: u32 = 3;
+
+/// Why a release cannot come up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// One sentence: which instance, what happened, the last evidence.
+    pub why: String,
+    /// The numbers behind it.
+    pub facts: Value,
+}
+
+/// Why the instances of a release cannot all come to serve, where that is certain by now. They
+/// have their time from `since` or from when they were asked for, whichever is later, and only
+/// while somebody watched.
+#[must_use]
+pub fn failure(
+    draft: &Draft<'_>,
+    track: Track,
+    release: Number,
+    since: Timestamp,
+    heard: &Heard,
+) -> Option<Failure> {
+    let spec = draft.spec(release)?;
+    draft.running(track, release).filter(|instance| !draft.seen().serves(instance)).find_map(
+        |instance| {
+            let status = draft.status(instance);
+            let watched = heard.watched(since.max(instance.created_at), draft.now());
+            let why =
+                broken(instance, status).or_else(|| too_late(instance, status, spec, watched))?;
+            Some(Failure { why, facts: facts(instance, status, spec, watched) })
+        },
+    )
+}
+
+/// It said so itself, or died too often.
+fn broken(instance: &Instance, status: Option<&InstanceStatus>) -> Option<String> {
+    let status = status?;
+    let name = instance.id.short();
+    if let InstancePhase::Failed { why } = &status.phase {
+        return Some(format!("{name} cannot be started: {why}"));
+    }
+    if status.release != instance.release {
+        return None;
+    }
+    (status.restarts >= TRIES).then(|| {
+        let how = status.last_exit.as_ref().map_or("it ended", |exit| exit.how.as_str());
+        format!("{name} died {} times before it could serve, last: {how}", status.restarts)
+    })
+}
+
+fn too_late(
+    instance: &Instance,
+    status: Option<&InstanceStatus>,
+    spec: &Spec,
+    watched: Option<Duration>,
+) -> Option<String> {
+    if watched? <= allowed(status, spec) {
+        return None;
+    }
+    let name = instance.id.short();
+    let deadline = tell::duration(spec.health.deadline);
+    Some(match status {
+        None => format!("{name} was never seen on a machine within {deadline}"),
+        Some(status) if status.release != instance.release => {
+            format!("{name} runs {} and not {} as it was told", status.release, instance.release)
+        }
+        Some(status) => match &status.evidence {
+            Some(probe) => format!(
+                "{name} was not healthy within {deadline}: {}: {}",
+                probe.asked, probe.answer
+            ),
+            None => format!("{name} was not healthy within {deadline}: no probe was made"),
+        },
+    })
+}
+
+/// How long it may take. A release command runs before there is a process at all.
+fn allowed(status: Option<&InstanceStatus>, spec: &Spec) -> Duration {
+    let has_begun = status.is_some_and(|status| status.run.is_some() || status.restarts > 0);
+    let prepares = spec.run.release.is_some() && !has_begun;
+    spec.health.deadline + UNPACK + if prepares { RELEASE_COMMAND } else { Duration::ZERO }
+}
+
+fn facts(
+    instance: &Instance,
+    status: Option<&InstanceStatus>,
+    spec: &Spec,
+    watched: Option<Duration>,
+) -> Value {
+    json!({
+        "instance": instance.id,
+        "watched_ms": watched.map(|time| time.as_millis()),
+        "deadline_ms": spec.health.deadline.as_millis(),
+        "restarts": status.map(|status| status.restarts),
+        "last_exit": status.and_then(|status| status.last_exit.as_ref()),
+        "evidence": status.and_then(|status| status.evidence.as_ref()),
+    })
+}

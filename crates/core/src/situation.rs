@@ -1,0 +1,112 @@
+//! What a decision rests on, and what it is: the words between those who look, those who decide
+//! and those who carry out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::model::{App, Event, Instance, InstanceId, InstanceStatus, Number, Release};
+use crate::time::Timestamp;
+
+/// The releases of an app that a decision may need: every one that an instance runs, stable's,
+/// the canary's and the good ones.
+pub type Releases = BTreeMap<Number, Release>;
+
+/// What was seen of one app. All of it may be lost and is seen again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// What the agents say, by instance. An instance that is not here was not heard of.
+    pub instances: BTreeMap<InstanceId, InstanceStatus>,
+    /// Whether the agents' machines were heard from since the control plane started and within the
+    /// last ten seconds: only then does an absent instance mean that it is gone.
+    pub agents_heard: bool,
+    /// What the proxy says; `None` while it is away.
+    pub proxy: Option<ProxySeen>,
+}
+
+impl Seen {
+    /// Whether an instance can take requests, as far as its agent says: it is healthy, it has an
+    /// address, and it runs the release it should. A machine that runs something else than it was
+    /// told counts as not having it.
+    #[must_use]
+    pub fn serves(&self, instance: &Instance) -> bool {
+        self.instances.get(&instance.id).is_some_and(|status| {
+            status.healthy && status.addr.is_some() && status.release == instance.release
+        })
+    }
+
+    /// Whether it is known that no agent has this instance.
+    #[must_use]
+    pub fn is_gone(&self, id: &InstanceId) -> bool {
+        self.agents_heard && !self.instances.contains_key(id)
+    }
+
+    /// Requests in flight at an instance, as the proxy says; 0 while it is away.
+    #[must_use]
+    pub fn in_flight(&self, id: &InstanceId) -> u64 {
+        self.proxy.as_ref().and_then(|proxy| proxy.in_flight.get(id)).copied().unwrap_or(0)
+    }
+
+    /// Whether the proxy has set an instance aside because it failed.
+    #[must_use]
+    pub fn is_set_aside(&self, id: &InstanceId) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.set_aside.contains(id))
+    }
+}
+
+/// What the proxy says about one app.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProxySeen {
+    /// [`crate::model::Route::rev`] in force.
+    pub applied_rev: u64,
+    /// Requests in flight, by instance; absent is none. Counted when `applied_rev` was in force
+    /// or later, never before.
+    pub in_flight: BTreeMap<InstanceId, u64>,
+    /// Instances it has set aside because they failed.
+    pub set_aside: BTreeSet<InstanceId>,
+}
+
+/// What should become so, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The app's next document.
+    pub app: App,
+    /// Releases whose verdict changed: became good, or bad with a reason.
+    pub releases: Vec<Release>,
+    /// What changed, in order, each with its reason and numbers; empty exactly where nothing did.
+    ///
+    /// They are in causal order. A decision cannot know which revision the store will give its
+    /// events, so whoever stores them links each one that has no `cause` to the revision of the
+    /// one before it in the same decision.
+    pub events: Vec<Event>,
+}
+
+/// Everything a decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The app as it stands in the store.
+    pub app: &'a App,
+    /// Its releases.
+    pub releases: &'a Releases,
+    /// What was seen of it.
+    pub seen: &'a Seen,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What was watched over time. It lives in the control plane's memory and begins anew with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heard {
+    /// Since when the agents have been heard without a gap; `None` while they are not.
+    pub since: Option<Timestamp>,
+    /// Instances that do not serve, and since when.
+    pub unwell: BTreeMap<InstanceId, Timestamp>,
+}
+
+impl Heard {
+    /// How long it has been possible to see how something went that began at `start`; `None` while
+    /// nobody is heard. Whoever had no chance to report is not blamed for having said nothing.
+    #[must_use]
+    pub fn watched(&self, start: Timestamp, now: Timestamp) -> Option<Duration> {
+        self.since.map(|since| now.since(since.max(start)))
+    }
+}
