@@ -1,1 +1,208 @@
-//! Placeholder.
+//! Lines of JSON over a Unix socket.
+//!
+//! Whoever holds a [`Reader`] and a [`Writer`] speaks in whole messages: a message is one line, a
+//! line is bounded, and sending has a deadline, so that a peer which stopped reading cannot hold
+//! up the one who writes.
+
+use std::fs;
+use std::io;
+use std::marker::PhantomData;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use toehold_core::wire::MAX_MESSAGE_BYTES;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+
+/// The longest a message may take to be sent.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest path the kernel takes for a Unix socket, in bytes (`sun_path` without its NUL).
+const MAX_SOCKET_PATH_BYTES: usize = 107;
+
+/// A buffer above this is given back once its message was read, so that one large message does not
+/// cost memory for ever.
+const KEPT_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What went wrong on a link. After any of these the link is to be dropped and dialled again.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// The path does not fit into a Unix socket's address.
+    #[error(
+        "{path} is too long for a socket ({length} bytes, at most {MAX_SOCKET_PATH_BYTES}): choose a shorter state folder with --dir"
+    )]
+    PathTooLong {
+        /// Where the socket should be.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Something that is not a socket lies where the socket should be.
+    #[error("{path} is there and is not a socket: move it away")]
+    NotASocket {
+        /// Where the socket should be.
+        path: PathBuf,
+    },
+    /// The socket could not be made.
+    #[error("cannot listen on {path}")]
+    Listen {
+        /// Where the socket should be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody answers there.
+    #[error("cannot reach {path}: is the process that listens there running?")]
+    Dial {
+        /// Where the socket should be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The other side closed the link in the middle of a message.
+    #[error("the link was closed in the middle of a message")]
+    Cut,
+    /// A message is longer than the wire allows.
+    #[error("a message has more than {MAX_MESSAGE_BYTES} bytes")]
+    TooLong,
+    /// A line is not a message of the expected kind.
+    #[error("a message could not be read, or written, as JSON")]
+    Garbled(#[source] serde_json::Error),
+    /// The other side does not read.
+    #[error("a message could not be sent within {} s", SEND_TIMEOUT.as_secs())]
+    Stuck,
+    /// An earlier message was sent only in part.
+    #[error("the link broke at an earlier message")]
+    Broken,
+    /// The socket failed.
+    #[error("the link failed")]
+    Io(#[source] io::Error),
+}
+
+/// The half that receives messages of type `I`.
+#[derive(Debug)]
+pub struct Reader<I> {
+    half: OwnedReadHalf,
+    buffer: Vec<u8>,
+    /// How much of `buffer` was looked through for a line feed already.
+    seen: usize,
+    kind: PhantomData<fn() -> I>,
+}
+
+/// The half that sends messages of type `O`.
+#[derive(Debug)]
+pub struct Writer<O> {
+    half: OwnedWriteHalf,
+    broken: bool,
+    kind: PhantomData<fn(O)>,
+}
+
+/// Both halves of a link over `stream`.
+#[must_use]
+pub fn split<I: DeserializeOwned, O: Serialize>(stream: UnixStream) -> (Reader<I>, Writer<O>) {
+    let (read, write) = stream.into_split();
+    (
+        Reader { half: read, buffer: Vec::new(), seen: 0, kind: PhantomData },
+        Writer { half: write, broken: false, kind: PhantomData },
+    )
+}
+
+impl<I: DeserializeOwned> Reader<I> {
+    /// The next message; `None` once the other side has closed the link. Cancel-safe: what was
+    /// read of a message stays until the rest comes.
+    pub async fn next(&mut self) -> Result<Option<I>, LinkError> {
+        loop {
+            if let Some(at) = self.buffer[self.seen..].iter().position(|&b| b == b'\n') {
+                return self.take(self.seen + at).map(Some);
+            }
+            self.seen = self.buffer.len();
+            if self.seen > MAX_MESSAGE_BYTES {
+                return Err(LinkError::TooLong);
+            }
+            let count = self.half.read_buf(&mut self.buffer).await.map_err(LinkError::Io)?;
+            if count == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(LinkError::Cut) };
+            }
+        }
+    }
+
+    fn take(&mut self, end: usize) -> Result<I, LinkError> {
+        if end > MAX_MESSAGE_BYTES {
+            return Err(LinkError::TooLong);
+        }
+        let message = serde_json::from_slice(&self.buffer[..end]).map_err(LinkError::Garbled);
+        self.buffer.drain(..=end);
+        self.seen = 0;
+        if self.buffer.capacity() > KEPT_BUFFER_BYTES {
+            self.buffer.shrink_to(KEPT_BUFFER_BYTES);
+        }
+        message
+    }
+}
+
+impl<O: Serialize> Writer<O> {
+    /// Sends one message, within 5 s. A message that was sent only in part, by an error or because
+    /// the caller stopped waiting, breaks the link: later calls answer [`LinkError::Broken`].
+    pub async fn send(&mut self, message: &O) -> Result<(), LinkError> {
+        if self.broken {
+            return Err(LinkError::Broken);
+        }
+        let mut line = serde_json::to_vec(message).map_err(LinkError::Garbled)?;
+        if line.len() > MAX_MESSAGE_BYTES {
+            return Err(LinkError::TooLong);
+        }
+        line.push(b'\n');
+        self.broken = true;
+        match tokio::time::timeout(SEND_TIMEOUT, self.half.write_all(&line)).await {
+            Ok(Ok(())) => {
+                self.broken = false;
+                Ok(())
+            }
+            Ok(Err(source)) => Err(LinkError::Io(source)),
+            Err(_) => Err(LinkError::Stuck),
+        }
+    }
+}
+
+/// Connects to the socket at `path`, waiting at most `timeout`.
+pub async fn dial(path: &Path, timeout: Duration) -> Result<UnixStream, LinkError> {
+    fits(path)?;
+    let failed = |source| LinkError::Dial { path: path.to_owned(), source };
+    match tokio::time::timeout(timeout, UnixStream::connect(path)).await {
+        Ok(connected) => connected.map_err(failed),
+        Err(_) => Err(failed(io::Error::from(io::ErrorKind::TimedOut))),
+    }
+}
+
+/// Listens on a socket at `path` that only its owner may use. A socket that lies there is taken to
+/// be left over from a process that died, and removed: hold the folder's
+/// [`FolderLock`](crate::lock::FolderLock) before calling this.
+pub fn listen(path: &Path) -> Result<UnixListener, LinkError> {
+    fits(path)?;
+    let failed = |source| LinkError::Listen { path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(failed)?,
+        Ok(_) => return Err(LinkError::NotASocket { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+fn fits(path: &Path) -> Result<(), LinkError> {
+    let length = path.as_os_str().len();
+    if length > MAX_SOCKET_PATH_BYTES {
+        return Err(LinkError::PathTooLong { path: path.to_owned(), length });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use super::*;
+
+const ROOMY: Limits = Limits { cpus: 1.0, memory_bytes: Some(256 << 20), pids: Some(64) };
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "it never became so that {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Where a machine gives us no groups, there is nothing to see: the tree tests hold without.
+fn group(name: &str, limits: &Limits) -> Option<Cgroup> {
+    Cgroup::create(&format!("test-{}-{name}", std::process::id()), limits)
+}
+
+/// A shell that waits for its input to end before it runs `script`, so that it can be put into a
+/// group first.
+fn waiting(script: &str) -> Child {
+    Command::new("sh")
+        .args(["-c", &format!("read go; {script}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sh is there")
+}
+
+#[tokio::test]
+async fn a_group_holds_counts_and_ends_what_is_in_it() {
+    let Some(group) = group("holds", &ROOMY) else { return };
+    let mut child = waiting("sleep 600 & while :; do x=$((x+1)); done");
+    group.add(child.id()).expect("it moves");
+    drop(child.stdin.take());
+    eventually("it used CPU", || group.cpu_us().is_none_or(|us| us > 50_000)).await;
+    eventually("it used memory", || group.memory_bytes().is_none_or(|bytes| bytes > 0)).await;
+    assert!(group.pids().contains(&child.id()));
+    group.kill();
+    child.wait().expect("it ended");
+    eventually("nothing is left in it", || group.pids().is_empty()).await;
+    group.remove().await.expect("an empty group goes away");
+}
+
+#[tokio::test]
+async fn who_takes_more_memory_than_allowed_is_ended_and_that_is_counted() {
+    let Some(group) = group("oom", &Limits { memory_bytes: Some(24 << 20), ..ROOMY }) else {
+        return;
+    };
+    if !group.limits_memory() {
+        return;
+    }
+    let mut child = waiting("x=a; while :; do x=$x$x; done");
+    group.add(child.id()).expect("it moves");
+    drop(child.stdin.take());
+    let ended = child.wait().expect("it ended");
+    assert!(!ended.success());
+    assert_eq!(group.oom_kills(), Some(1));
+    group.remove().await.expect("an empty group goes away");
+}
+
+#[test]
+fn a_name_that_would_lead_elsewhere_is_no_group() {
+    for bad in ["", ".", "..", "a/b", "../x", "a b"] {
+        assert_eq!(Cgroup::create(bad, &ROOMY), None, "{bad:?}");
+    }
+}
