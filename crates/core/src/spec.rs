@@ -3,12 +3,26 @@
 //! The text becomes a raw shape (unknown keys refused, the nearest name suggested) and that, once,
 //! the true shape below: every value checked, every default filled in.
 
-use std::collections::BTreeMap;
+mod check;
+mod defaults;
+mod error;
+mod raw;
+mod show;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::SpecError;
+pub use show::show;
+pub(crate) use units::show_duration;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AlertRule, AppName, HealthCheck, Split, Track};
+use crate::model::{AlertRule, AppName, HealthCheck, Split, StepKind, Track};
 
 /// The configuration of an app, whole: what a release keeps and runs with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +49,15 @@ pub struct Spec {
     pub flags: BTreeMap<String, bool>,
 }
 
+impl Spec {
+    /// The configuration that the text of a `toehold.toml` describes; what it does not say has its
+    /// default. An error names the line, the key and the cure.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let raw = raw::read(text).map_err(|problem| SpecError::new(text, problem))?;
+        check::spec(raw).map_err(|problem| SpecError::new(text, problem))
+    }
+}
+
 /// `[build]`. A command that is `None` was neither named nor detected: its step is passed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildSpec {
@@ -54,10 +77,16 @@ pub struct BuildSpec {
     pub reject_push: bool,
     /// What the artifact leaves out, as patterns; reports are always left out.
     pub exclude: Vec<String>,
+    /// Whether a lint step that fails passes where every finding was there in the last good build.
+    #[serde(default)]
+    pub lint_ratchet: bool,
+    /// The steps that were switched off with `false`: passed over, whatever could be detected.
+    #[serde(default)]
+    pub off: BTreeSet<StepKind>,
 }
 
 /// `[build.reports]`: a report that is named must be there and be readable.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reports {
     /// `JUnit` XML, of the test step.
     pub junit: Option<String>,
