@@ -1,0 +1,3 @@
+mod detect;
+mod outcome;
+mod small;
