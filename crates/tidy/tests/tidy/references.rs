@@ -17,7 +17,7 @@ fn keys(source: &str) -> String {
     let mut page = String::new();
     for item in items(source).iter().filter(|item| item.name.starts_with("Raw")) {
         let (heading, doc) = section(item);
-        let doc = if doc.is_empty() { String::new() } else { format!("{doc}\n\n") };
+        let doc = if doc.is_empty() { String::new() } else { format!("{}\n\n", capital(doc)) };
         let _ = write!(page, "\n## {heading}\n\n{doc}| key | meaning |\n|---|---|\n");
         for part in &item.parts {
             let _ = writeln!(page, "| `{}` | {} |", part.name, cell(&part.doc));
@@ -33,8 +33,14 @@ fn section(item: &Item) -> (&str, &str) {
         Some((name, rest)) if name.starts_with('[') => {
             (name, rest.trim_start_matches(['.', ':', ' ']))
         }
-        _ => ("The whole file", item.doc.as_str()),
+        _ => ("The whole file", item.doc.trim_start_matches("The whole file. ")),
     }
+}
+
+/// A sentence begins with a capital.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// The kinds of events: a word and a sentence each.
@@ -103,7 +109,7 @@ fn the_reference_of_the_events_is_fresh() {
 #[test]
 fn a_page_is_made_of_the_comments() {
     let source = "/// The file.\nstruct RawSpec {\n    /// Its name.\n    app: u8,\n}\n\
-                  /// `[run]`. How it runs.\nstruct RawRun {\n    /// `a|b`.\n    web: u8,\n}\n";
+                  /// `[run]`: how it runs.\nstruct RawRun {\n    /// `a|b`.\n    web: u8,\n}\n";
     let page = keys(source);
     assert!(page.contains("## The whole file\n\nThe file.\n"), "{page}");
     assert!(page.contains("| `app` | Its name. |"), "{page}");
