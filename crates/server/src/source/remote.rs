@@ -1,0 +1,186 @@
+//! The address of a repository on another machine, as an operator configured it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// An address that git may be given: `https`, `http`, `ssh` or `file`, an absolute path, or
+/// `user@host:path`. Never a transport helper (`ext::…` runs commands), an option, or an address
+/// with a password in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Http,
+    Ssh,
+    File,
+}
+
+/// Why an address cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{given:?} cannot be the address of a repository: {why}")]
+pub struct RemoteError {
+    given: String,
+    why: &'static str,
+}
+
+const FORMS: &str = "use https://…, ssh://…, user@host:path, file:///… or an absolute path";
+
+impl Remote {
+    /// The address itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `https://host/`: what a token is sent to, and nothing else; `None` where no HTTP is spoken.
+    pub(crate) fn http_origin(&self) -> Option<String> {
+        if self.kind != Kind::Http {
+            return None;
+        }
+        let (scheme, rest) = self.text.split_once("://")?;
+        Some(format!("{scheme}://{}/", rest.split('/').next().unwrap_or(rest)))
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Remote {
+    type Err = RemoteError;
+
+    fn from_str(text: &str) -> Result<Self, RemoteError> {
+        match look_at(text) {
+            Ok(kind) => Ok(Self { text: text.to_owned(), kind }),
+            Err(why) => {
+                // What stands before an @ may be a password.
+                let given = text.rsplit('@').next().unwrap_or(text).chars().take(120).collect();
+                Err(RemoteError { given, why })
+            }
+        }
+    }
+}
+
+fn look_at(text: &str) -> Result<Kind, &'static str> {
+    if text.is_empty() || text.len() > 2000 {
+        return Err("it has 1 to 2000 characters");
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("no spaces and no control characters");
+    }
+    if text.starts_with('-') {
+        return Err("it would be read as an option");
+    }
+    if text.starts_with('/') {
+        return Ok(Kind::File);
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return look_at_url(scheme, rest);
+    }
+    if text.contains("::") {
+        return Err("transport helpers such as ext:: run commands and are refused");
+    }
+    match text.split_once(':') {
+        Some((host, path)) if !path.is_empty() && !host.contains('/') => {
+            look_at_host(host).map(|()| Kind::Ssh)
+        }
+        Some(_) | None => Err(FORMS),
+    }
+}
+
+fn look_at_url(scheme: &str, rest: &str) -> Result<Kind, &'static str> {
+    let authority = rest.split('/').next().unwrap_or(rest);
+    match scheme {
+        "file" if authority.is_empty() && rest.len() > 1 => Ok(Kind::File),
+        "file" => Err("write file:///absolute/path"),
+        "https" | "http" if authority.contains('@') => {
+            Err("a password or token does not belong in it: give the token as a secret")
+        }
+        "https" | "http" => look_at_host(authority).map(|()| Kind::Http),
+        "ssh" if authority.split('@').next().is_some_and(|user| {
+            authority.contains('@') && user.contains(':')
+        }) =>
+        {
+            Err("a password does not belong in it: use a key")
+        }
+        "ssh" => look_at_host(authority).map(|()| Kind::Ssh),
+        _ => Err(FORMS),
+    }
+}
+
+fn look_at_host(authority: &str) -> Result<(), &'static str> {
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if host.is_empty() {
+        return Err("it names no host");
+    }
+    if host.starts_with('-') || user.starts_with('-') {
+        return Err("a host or user that begins with - would be read as an option");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_taken() {
+        for good in [
+            "https://github.com/acme/shop.git",
+            "http://127.0.0.1:3000/acme/shop",
+            "ssh://git@github.com:22/acme/shop.git",
+            "git@github.com:acme/shop.git",
+            "file:///srv/git/shop.git",
+            "/srv/git/shop.git",
+        ] {
+            assert_eq!(good.parse::<Remote>().map(|it| it.to_string()).as_deref(), Ok(good));
+        }
+    }
+
+    #[test]
+    fn what_could_run_something_or_leak_is_refused() {
+        for bad in [
+            "",
+            "ext::sh -c reboot",
+            "ext::reboot",
+            "fd::17",
+            "--upload-pack=reboot",
+            "-oProxyCommand=reboot:x",
+            "ssh://-oProxyCommand=reboot/x",
+            "ssh://git@-oProxyCommand=reboot/x",
+            "git://github.com/acme/shop",
+            "ftp://host/x",
+            "shop.git",
+            "./shop.git",
+            "file://host/x",
+            "https:///x",
+            "https://user:pw@host/x",
+            "https://host/\nx",
+            "https://ho st/x",
+        ] {
+            assert!(bad.parse::<Remote>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        let error = "https://me:hunter2@host/x".parse::<Remote>().expect_err("it is refused");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_token_goes_to_the_host_only() {
+        let remote: Remote = "https://git.example.com:8443/a/b.git".parse().expect("it is good");
+        assert_eq!(remote.http_origin().as_deref(), Some("https://git.example.com:8443/"));
+        let remote: Remote = "git@host:a/b".parse().expect("it is good");
+        assert_eq!(remote.http_origin(), None);
+    }
+}

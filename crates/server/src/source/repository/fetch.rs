@@ -1,0 +1,109 @@
+//! Commits from another machine.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+use toehold_core::model::{BranchName, CommitId};
+
+use crate::source::SourceError;
+use crate::source::git::{Git, REMOTE_TIMEOUT};
+use crate::source::remote::Remote;
+use crate::source::repository::{Repository, commit_in};
+
+/// What is to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Exactly this commit, wherever its branch is by now.
+    Commit(CommitId),
+    /// Whatever the branch is at.
+    Branch(BranchName),
+}
+
+impl Repository {
+    /// Fetches a commit and keeps it (see [`Repository::keep`]); answers which it was. `token` is
+    /// sent to the remote's host only, and stands in no argument.
+    ///
+    /// # Errors
+    /// Where the remote has it not, does not let us in, or takes longer than five minutes.
+    pub async fn fetch(
+        &self,
+        remote: &Remote,
+        wanted: &Wanted,
+        token: Option<&str>,
+    ) -> Result<CommitId, SourceError> {
+        self.fetch_within(REMOTE_TIMEOUT, remote, wanted, token).await
+    }
+
+    /// The same, with another limit on its time.
+    ///
+    /// # Errors
+    /// As [`Repository::fetch`].
+    pub async fn fetch_within(
+        &self,
+        timeout: Duration,
+        remote: &Remote,
+        wanted: &Wanted,
+        token: Option<&str>,
+    ) -> Result<CommitId, SourceError> {
+        let commit = match wanted {
+            Wanted::Commit(commit) => commit.clone(),
+            Wanted::Branch(branch) => remote_head(timeout, remote, branch, token)
+                .await?
+                .ok_or_else(|| SourceError::NoBranch {
+                    branch: branch.to_string(),
+                    remote: remote.to_string(),
+                })?,
+        };
+        if self.has(&commit).await? {
+            self.keep(&commit).await?;
+            return Ok(commit);
+        }
+        // By the commit's own id and not by the branch: a branch that moves on meanwhile changes
+        // nothing, and no name from outside becomes a ref of ours.
+        let git = self
+            .git(format!("fetch commit {} from {remote}", commit.short()))
+            .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"])
+            .args(["--no-recurse-submodules", "--no-auto-maintenance", "--"])
+            .args([remote.as_str(), &format!("+{commit}:refs/toehold/kept/{commit}")])
+            .timeout(timeout);
+        with_token(git, remote, token).run().await?;
+        Ok(commit)
+    }
+}
+
+/// The commit a branch is at on the remote; `None` where it has no such branch.
+///
+/// # Errors
+/// Where the remote cannot be asked.
+pub async fn remote_head(
+    timeout: Duration,
+    remote: &Remote,
+    branch: &BranchName,
+    token: Option<&str>,
+) -> Result<Option<CommitId>, SourceError> {
+    let what = format!("ask {remote} for branch {branch}");
+    let name = format!("refs/heads/{branch}");
+    let git = Git::sealed(&what)
+        .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str(), &name])
+        .timeout(timeout);
+    let stdout = with_token(git, remote, token).run().await?;
+    let text = String::from_utf8_lossy(&stdout);
+    // The name is a pattern that also matches `refs/heads/x/refs/heads/main`.
+    let line = text.lines().filter_map(|line| line.split_once('\t')).find(|it| it.1 == name);
+    line.map(|(commit, _)| commit_in(commit.as_bytes(), &what)).transpose()
+}
+
+/// As forges take it: any user name, the token as password. By the environment, since arguments
+/// can be read by everyone on the machine; for the remote's own host, since a redirect could lead
+/// elsewhere.
+fn with_token(git: Git, remote: &Remote, token: Option<&str>) -> Git {
+    match (token, remote.http_origin()) {
+        (Some(token), Some(origin)) => {
+            let basic = STANDARD.encode(format!("x-access-token:{token}"));
+            git.env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", format!("http.{origin}.extraHeader"))
+                .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {basic}"))
+        }
+        (Some(_) | None, Some(_) | None) => git,
+    }
+}

@@ -1,0 +1,196 @@
+use super::*;
+use crate::source::webhook::push_key;
+
+const ID: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
+const AFTER: &str = "8c1f2ab0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60";
+const BEFORE: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+/// A push as GitHub's schema of the event has it, with the parts we do not read.
+fn payload(edit: impl FnOnce(&mut serde_json::Value)) -> String {
+    let mut payload = serde_json::json!({
+        "ref": "refs/heads/main",
+        "before": BEFORE,
+        "after": AFTER,
+        "repository": {
+            "id": 186_853_002, "node_id": "MDEwOlJlcG9zaXRvcnkxODY4NTMwMDI=", "name": "shop",
+            "full_name": "acme/shop", "private": false,
+            "owner": { "name": "acme", "email": "team@example.com", "login": "acme", "id": 1 },
+            "html_url": "https://github.com/acme/shop", "description": null, "fork": false,
+            "clone_url": "ext::sh -c reboot", "ssh_url": "file:///etc",
+            "default_branch": "main", "master_branch": "main", "pushed_at": 1_557_933_657
+        },
+        "pusher": { "name": "ada", "email": "ada@example.com" },
+        "sender": { "login": "ada", "id": 2, "type": "User", "site_admin": false },
+        "created": false, "deleted": false, "forced": false, "base_ref": null,
+        "compare": "https://github.com/acme/shop/compare/6113728f27ae...8c1f2ab0d1e2",
+        "commits": [],
+        "head_commit": {
+            "id": AFTER, "tree_id": BEFORE, "distinct": true,
+            "message": "Add token endpoint\n\nIt was asked for.",
+            "timestamp": "2019-05-15T15:20:33Z",
+            "url": "https://github.com/acme/shop/commit/8c1f2ab",
+            "author": { "name": "Ada", "email": "ada@example.com", "username": "ada" },
+            "committer": { "name": "Ada", "email": "ada@example.com", "username": "ada" },
+            "added": [], "removed": [], "modified": ["README.md"]
+        }
+    });
+    edit(&mut payload);
+    payload.to_string()
+}
+
+fn read(body: &str) -> Result<DeliveryKind, DeliveryError> {
+    parse_github("push", ID, "application/json", body.as_bytes()).map(|it| it.kind)
+}
+
+fn read_push(body: &str) -> Push {
+    match read(body) {
+        Ok(DeliveryKind::Push(push)) => push,
+        other => panic!("not a push: {other:?}"),
+    }
+}
+
+#[test]
+fn a_push_is_read() {
+    let delivery = parse_github("push", ID, "application/json", payload(|_| {}).as_bytes());
+    let delivery = delivery.expect("it is a delivery");
+    assert_eq!(delivery.key(), format!("delivery/github/{ID}"));
+    let expected = Push {
+        repository: "acme/shop".into(),
+        branch: "main".parse().expect("it is a branch"),
+        commit: AFTER.parse().expect("it is a commit"),
+        before: Some(BEFORE.parse().expect("it is a commit")),
+        forced: false,
+        subject: "Add token endpoint".into(),
+        author: "Ada <ada@example.com>".into(),
+        skip: false,
+    };
+    assert!(expected.is_of("Acme/Shop.git") && !expected.is_of("acme/shop2"));
+    assert_eq!(delivery.kind, DeliveryKind::Push(expected));
+}
+
+#[test]
+fn a_push_is_the_same_however_it_came() {
+    let json = payload(|it| it["head_commit"]["message"] = "50% + \"ü\" & more".into());
+    let form: String = json
+        .bytes()
+        .map(|byte| match byte {
+            b' ' => "+".to_owned(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    let form = format!("payload={form}");
+    let kinds = [
+        parse_github("push", ID, "application/json; charset=utf-8", json.as_bytes()),
+        parse_github("push", ID, "application/x-www-form-urlencoded", form.as_bytes()),
+    ]
+    .map(|it| it.expect("it is a delivery").kind);
+    assert_eq!(kinds[0], kinds[1]);
+    assert_eq!(read_push(&json).subject, "50% + \"ü\" & more");
+}
+
+#[test]
+fn what_is_not_to_be_built_is_told_apart() {
+    let repository = || "acme/shop".to_owned();
+    let branch: BranchName = "main".parse().expect("it is a branch");
+    let deleted = payload(|it| {
+        it["deleted"] = true.into();
+        it["after"] = ZERO.into();
+        it["head_commit"] = serde_json::Value::Null;
+    });
+    assert_eq!(read(&deleted), Ok(DeliveryKind::Deleted { repository: repository(), branch }));
+    let tag = payload(|it| it["ref"] = "refs/tags/v1".into());
+    let name = "v1".to_owned();
+    assert_eq!(read(&tag), Ok(DeliveryKind::Tag { repository: repository(), name }));
+    let notes = payload(|it| it["ref"] = "refs/notes/commits".into());
+    assert!(matches!(read(&notes), Ok(DeliveryKind::Ignored(_))));
+    let new = payload(|it| it["before"] = ZERO.into());
+    assert_eq!(read_push(&new).before, None);
+    assert!(read_push(&payload(|it| it["forced"] = true.into())).forced);
+    let skipped = payload(|it| it["head_commit"]["message"] = "Docs\n\n[CI skip]".into());
+    assert!(read_push(&skipped).skip);
+}
+
+#[test]
+fn other_events_are_no_errors() {
+    let parse = |event| parse_github(event, ID, "application/json", b"{}").map(|it| it.kind);
+    assert_eq!(parse("ping"), Ok(DeliveryKind::Ping));
+    match parse("pull_request") {
+        Ok(DeliveryKind::Ignored(why)) => assert!(why.contains("`pull_request`"), "{why}"),
+        other => panic!("not ignored: {other:?}"),
+    }
+    assert!(parse("").is_err());
+}
+
+#[test]
+fn hostile_names_are_refused() {
+    let long = "x".repeat(5000);
+    for name in
+        ["--upload-pack=reboot", "../../etc", "a\u{0}b", "a b", "", "@{u}", "x.lock", long.as_str()]
+    {
+        let body = payload(|it| it["ref"] = format!("refs/heads/{name}").into());
+        assert!(matches!(read(&body), Err(DeliveryError::Field { .. })), "{name:?} was taken");
+        let body = payload(|it| it["ref"] = format!("refs/tags/{name}").into());
+        assert!(matches!(read(&body), Err(DeliveryError::Field { .. })), "{name:?} was taken");
+    }
+    for commit in ["", "main", "--all", &AFTER[1..], &AFTER.to_uppercase(), "8c1f2ab"] {
+        let body = payload(|it| it["after"] = commit.into());
+        assert!(matches!(read(&body), Err(DeliveryError::Field { .. })), "{commit:?} was taken");
+    }
+    for name in ["acme", "acme/shop/x", "../shop", "acme/sh op", "/shop", "acme/"] {
+        let body = payload(|it| it["repository"]["full_name"] = name.into());
+        let taken = read(&body).is_ok();
+        // `../shop` is a name like any other: it is only ever compared.
+        assert_eq!(taken, name == "../shop", "{name:?}");
+    }
+    for id in ["", "a/b", "a b", "../x", &"x".repeat(101)] {
+        assert!(parse_github("ping", id, "application/json", b"{}").is_err(), "{id:?} was taken");
+    }
+}
+
+#[test]
+fn hostile_bodies_are_refused() {
+    let deep = |open: &str, close: &str| {
+        format!("{{\"x\":{}{}}}", open.repeat(100_000), close.repeat(100_000))
+    };
+    for body in
+        ["", "null", "[]", "{", "\"x\"", "{\"ref\":null}", &deep("[", "]"), &deep("{\"a\":", "}")]
+    {
+        let result = read(body);
+        let is_body = matches!(&result, Err(error) if error.status() == 400);
+        assert!(is_body, "{:.40}: {result:?}", body);
+    }
+    let result = parse_github("push", ID, "application/json", b"{\"ref\":\"\xff\"}");
+    assert!(matches!(result, Err(DeliveryError::Body { .. })), "{result:?}");
+    for form in ["payload", "x=1", "payload=%", "payload=%zz", "payload=%ff"] {
+        let type_ = "application/x-www-form-urlencoded";
+        assert!(parse_github("push", ID, type_, form.as_bytes()).is_err(), "{form:?} was taken");
+    }
+    let result = parse_github("push", ID, "text/plain", b"{}").map_err(|it| it.status());
+    assert_eq!(result, Err(415));
+}
+
+#[test]
+fn a_deep_text_is_not_a_deep_body() {
+    let body = payload(|it| it["head_commit"]["message"] = "[\\\"{".repeat(1000).into());
+    assert_eq!(read_push(&body).subject.len(), TEXT_KEPT);
+}
+
+#[test]
+fn a_huge_body_is_refused_unread() {
+    let body = vec![b'['; crate::source::webhook::MAX_BODY_BYTES + 1];
+    let result = parse_github("push", ID, "application/json", &body);
+    assert_eq!(result.map_err(|it| it.status()), Err(413));
+    // Nearly as long and with nothing wrong in it is read.
+    let body = payload(|it| it["x"] = " ".repeat(24 * 1024 * 1024).into());
+    assert!(read(&body).is_ok());
+}
+
+#[test]
+fn a_push_is_remembered_by_repository_commit_and_branch() {
+    let push = read_push(&payload(|_| {}));
+    assert_eq!(push.key(), push_key("ACME/shop", &push.commit, &push.branch));
+    let other: BranchName = "canary".parse().expect("it is a branch");
+    assert_ne!(push.key(), push_key("acme/shop", &push.commit, &other));
+}
