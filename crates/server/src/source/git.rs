@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::source::SourceError;
 
 /// The longest a command on this machine may take.
-pub const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
+pub const LOCAL_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest a command that asks another machine may take.
 pub const REMOTE_TIMEOUT: Duration = Duration::from_mins(5);
 

@@ -64,7 +64,8 @@ fn failed(what: &'static str, path: &Path, source: io::Error) -> SourceError {
 fn script(name: &str, app: &AppName, command: &HookCommand) -> Vec<u8> {
     let toehold = quoted(command.toehold.as_os_str());
     let dir = quoted(command.dir.as_os_str());
-    let mut script = b"#!/bin/sh\n# Written by toehold, again whenever it starts: do not edit.\n".to_vec();
+    let mut script =
+        b"#!/bin/sh\n# Written by toehold, again whenever it starts: do not edit.\n".to_vec();
     script.extend_from_slice(b"toehold=");
     script.extend_from_slice(&toehold);
     script.extend_from_slice(

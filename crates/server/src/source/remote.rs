@@ -105,9 +105,11 @@ fn look_at_url(scheme: &str, rest: &str) -> Result<Kind, &'static str> {
             Err("a password or token does not belong in it: give the token as a secret")
         }
         "https" | "http" => look_at_host(authority).map(|()| Kind::Http),
-        "ssh" if authority.split('@').next().is_some_and(|user| {
-            authority.contains('@') && user.contains(':')
-        }) =>
+        "ssh"
+            if authority
+                .split('@')
+                .next()
+                .is_some_and(|user| authority.contains('@') && user.contains(':')) =>
         {
             Err("a password does not belong in it: use a key")
         }

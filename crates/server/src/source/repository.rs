@@ -144,7 +144,8 @@ impl Repository {
     /// # Errors
     /// Where git cannot be run.
     pub async fn has(&self, commit: &CommitId) -> Result<bool, SourceError> {
-        let found = self.commit_at(commit.as_str(), &format!("look for {}", commit.short())).await?;
+        let found =
+            self.commit_at(commit.as_str(), &format!("look for {}", commit.short())).await?;
         Ok(found.is_some())
     }
 

@@ -129,10 +129,10 @@ pub struct Unmapped {
 /// # Errors
 /// [`Unmapped`], which says how to map it.
 pub fn track_of(spec: &Spec, branch: &BranchName) -> Result<Track, Unmapped> {
-    spec.branches.get(branch.as_str()).copied().ok_or_else(|| Unmapped {
-        branch: branch.clone(),
-        key: toml_key(branch.as_str()),
-    })
+    spec.branches
+        .get(branch.as_str())
+        .copied()
+        .ok_or_else(|| Unmapped { branch: branch.clone(), key: toml_key(branch.as_str()) })
 }
 
 /// As TOML wants it: bare where it may be, else in quotes. A branch holds neither control

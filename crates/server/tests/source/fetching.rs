@@ -65,7 +65,6 @@ async fn what_the_remote_has_not_is_said() {
 
 #[tokio::test]
 async fn a_remote_that_says_nothing_is_given_up_with_all_its_processes() {
-    let stage = Stage::new().await;
     let server = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/acme/shop.git", server.local_addr().expect("it has one"));
     let remote: Remote = url.parse().expect("it is an address");

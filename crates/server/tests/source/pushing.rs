@@ -14,13 +14,13 @@ use crate::stage::{Stage, app, eventually, git, git_command, hook_command, said,
 async fn a_push_reaches_both_hooks() {
     let stage = Stage::new().await;
     let commit = stage.commit("one");
-    let pushed = stage.push(&["-o", "wait", "main"]);
+    let pushed = stage.push(&["--push-option=wait", "main"]);
     assert!(pushed.status.success(), "{}", said(&pushed));
     for hook in ["pre-receive", "post-receive"] {
         let record = stage.record(hook);
         let (args, rest) = record.split_once('\n').expect("it wrote a line");
-        let state = stage.state();
-        assert_eq!(args, format!("hook {hook} --dir {} --app shop", state.display()));
+        let home = stage.home();
+        assert_eq!(args, format!("hook {hook} --dir {} --app shop", home.display()));
         let (line, env) = rest.split_once('\n').expect("it got a line");
         let branch: BranchName = "main".parse().expect("it is a branch");
         let updates = update::parse(line.as_bytes()).expect("it is an update");
@@ -35,7 +35,7 @@ async fn a_push_reaches_both_hooks() {
 async fn what_a_hook_says_is_seen_and_its_no_is_obeyed() {
     let stage = Stage::new().await;
     stage.commit("one");
-    write_hook(&stage.state(), "echo test failed >&2; exit 1");
+    write_hook(&stage.home(), "echo test failed >&2; exit 1");
     let pushed = stage.push(&["main"]);
     assert!(!pushed.status.success());
     assert!(said(&pushed).contains("remote: test failed"), "{}", said(&pushed));
@@ -49,9 +49,9 @@ async fn in_pre_receive_the_commit_is_read_from_quarantine() {
     stage.write("toehold.toml", "app = \"shop\"\n");
     let commit = stage.commit("one");
     let gate = stage.path().join("gate");
-    rustix_mkfifo(&gate);
+    make_fifo(&gate);
     let wait = format!("echo \"$GIT_QUARANTINE_PATH\"; cat '{}' >&2", gate.display());
-    write_hook(&stage.state(), &wait);
+    write_hook(&stage.home(), &wait);
     let mut push = git_command(&stage.work())
         .arg("push")
         .arg(stage.repository.path())
@@ -73,7 +73,7 @@ async fn in_pre_receive_the_commit_is_read_from_quarantine() {
     assert!(!repository.has(&commit).await.expect("git runs"));
     assert!(repository.read_file(&commit, "toehold.toml", 1000, None).await.is_err());
 
-    write_hook(&stage.state(), "cat");
+    write_hook(&stage.home(), "cat");
     fs::write(&gate, "let in\n").expect("the hook reads it");
     assert!(push.wait().expect("it ends").success());
     assert!(repository.has(&commit).await.expect("git runs"));
@@ -81,7 +81,7 @@ async fn in_pre_receive_the_commit_is_read_from_quarantine() {
     assert!(read.expect("it can be read").is_some());
 }
 
-fn rustix_mkfifo(path: &std::path::Path) {
+fn make_fifo(path: &std::path::Path) {
     let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
     assert!(made.success());
 }
@@ -146,23 +146,23 @@ async fn nobodys_own_hooks_path_keeps_ours_from_running() {
 async fn the_hooks_follow_a_program_that_moved() {
     let stage = Stage::new().await;
     let commit = stage.commit("one");
-    let state = stage.state();
-    fs::rename(state.join("toe 'hold"), state.join("moved")).expect("it can be moved");
+    let home = stage.home();
+    fs::rename(home.join("toe 'hold"), home.join("moved")).expect("it can be moved");
     let pushed = stage.push(&["main"]);
     assert!(!pushed.status.success());
     assert!(said(&pushed).contains("is not there any more"), "{}", said(&pushed));
 
-    let mut command = hook_command(&state);
-    command.toehold = state.join("moved");
+    let mut command = hook_command(&home);
+    command.toehold = home.join("moved");
     fs::write(stage.repository.path().join("config"), "[core]\n\tbare = true\n").expect("it can");
-    Repository::create(&state, &app(), &command).await.expect("it is brought up to date");
-    let pushed = stage.push(&["-o", "x", "main"]);
+    Repository::create(&home, &app(), &command).await.expect("it is brought up to date");
+    let pushed = stage.push(&["--push-option=x", "main"]);
     assert!(pushed.status.success(), "{}", said(&pushed));
-    Repository::create(&state, &app(), &command).await.expect("it is brought up to date");
-    let repository = Repository::open(&state, &app()).expect("it is there");
+    Repository::create(&home, &app(), &command).await.expect("it is brought up to date");
+    let repository = Repository::open(&home, &app()).expect("it is there");
     assert!(repository.has(&commit).await.expect("git runs"));
     let other = "other".parse().expect("it is a name");
-    assert!(Repository::open(&state, &other).is_err());
+    assert!(Repository::open(&home, &other).is_err());
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_commit_that_is_kept_survives_force_pushes_and_clean_ups() {
     let old = stage.commit("one");
     stage.push(&["main"]);
     stage.repository.keep(&old).await.expect("it is here");
-    git(&stage.work(), &["commit", "--amend", "--quiet", "-m", "another"]);
+    git(&stage.work(), &["commit", "--amend", "--allow-empty", "--quiet", "-m", "another"]);
     let pushed = stage.push(&["--force", "main"]);
     assert!(pushed.status.success(), "{}", said(&pushed));
     let clean = || {

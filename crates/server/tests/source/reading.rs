@@ -31,10 +31,7 @@ async fn a_file_is_read_and_what_is_no_file_is_not() {
     assert_eq!(read(&stage, &commit, "deep/er/file").await, some("x"));
     assert_eq!(read(&stage, &commit, "just").await, some(&"x".repeat(100)));
     assert_eq!(read(&stage, &commit, "empty").await, some(""));
-    assert_eq!(
-        read(&stage, &commit, ":(glob)*").await,
-        some("a name git could take as a pattern")
-    );
+    assert_eq!(read(&stage, &commit, ":(glob)*").await, some("a name git could take as a pattern"));
     for absent in ["absent", "deep/absent", "toehold.toml/x", "*", "folder-link/er/file"] {
         assert_eq!(read(&stage, &commit, absent).await, Ok(None), "{absent}");
     }

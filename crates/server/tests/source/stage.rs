@@ -22,11 +22,11 @@ impl Stage {
         let folder = TempDir::new().expect("a folder can be made");
         let at = folder.path();
         // A place whose name would do harm in a shell that was not told it is a name.
-        let state = at.join("it's $(touch pwned) state");
-        fs::create_dir_all(&state).expect("a folder can be made");
-        write_hook(&state, "cat; env | grep ^GIT_ | sort");
-        let command = hook_command(&state);
-        let repository = Repository::create(&state, &app(), &command).await;
+        let home = at.join("it's $(touch pwned) state");
+        fs::create_dir_all(&home).expect("a folder can be made");
+        write_hook(&home, "cat; env | grep ^GIT_ | sort");
+        let command = hook_command(&home);
+        let repository = Repository::create(&home, &app(), &command).await;
         let stage = Self { repository: repository.expect("it can be made"), folder };
         stage.make_work("work");
         stage
@@ -36,7 +36,7 @@ impl Stage {
         self.folder.path()
     }
 
-    pub(crate) fn state(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.path().join("it's $(touch pwned) state")
     }
 
@@ -77,7 +77,7 @@ impl Stage {
 
     /// What a hook was given: its arguments, its input, its `GIT_*`.
     pub(crate) fn record(&self, hook: &str) -> String {
-        fs::read_to_string(self.state().join(format!("{hook}.record"))).unwrap_or_default()
+        fs::read_to_string(self.home().join(format!("{hook}.record"))).unwrap_or_default()
     }
 
     pub(crate) fn assert_unharmed(&self) {
@@ -98,17 +98,17 @@ pub(crate) fn app() -> AppName {
     "shop".parse().expect("it is a name")
 }
 
-pub(crate) fn hook_command(state: &Path) -> HookCommand {
-    HookCommand { toehold: state.join("toe 'hold"), dir: state.to_owned() }
+pub(crate) fn hook_command(home: &Path) -> HookCommand {
+    HookCommand { toehold: home.join("toe 'hold"), dir: home.to_owned() }
 }
 
 /// Puts a script where `toehold` would be: it writes its arguments and what `body` says into
 /// `<dir>/<hook>.record`. It knows the folder only by `--dir`.
-pub(crate) fn write_hook(state: &Path, body: &str) {
+pub(crate) fn write_hook(home: &Path, body: &str) {
     let script = format!(
         "#!/bin/sh\nhook=\"$2\"\ndir=\"$4\"\n{{ echo \"$@\"; {body}; }} > \"$dir/$hook.record\"\n"
     );
-    let program = state.join("toe 'hold");
+    let program = home.join("toe 'hold");
     fs::write(&program, script).expect("it can be written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it can be set");
 }

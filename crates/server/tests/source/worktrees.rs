@@ -70,7 +70,8 @@ async fn uncommitted_work_is_sent_where_asked_and_nothing_is_touched() {
     let target = repository.path().as_os_str();
     worktree.send(&snapshot.commit, target).await.expect("it is sent");
 
-    let listed = git(repository.path(), &["ls-tree", "-r", "--name-only", snapshot.commit.as_str()]);
+    let listed =
+        git(repository.path(), &["ls-tree", "-r", "--name-only", snapshot.commit.as_str()]);
     let files: Vec<&str> = listed.lines().collect();
     let expected = [".gitignore", "changed", "kept", "link", "staged", "sub folder/untracked"];
     assert_eq!(files, expected);

@@ -47,12 +47,11 @@ impl Repository {
     ) -> Result<CommitId, SourceError> {
         let commit = match wanted {
             Wanted::Commit(commit) => commit.clone(),
-            Wanted::Branch(branch) => remote_head(timeout, remote, branch, token)
-                .await?
-                .ok_or_else(|| SourceError::NoBranch {
-                    branch: branch.to_string(),
-                    remote: remote.to_string(),
-                })?,
+            Wanted::Branch(branch) => {
+                remote_head(timeout, remote, branch, token).await?.ok_or_else(|| {
+                    SourceError::NoBranch { branch: branch.to_string(), remote: remote.to_string() }
+                })?
+            }
         };
         if self.has(&commit).await? {
             self.keep(&commit).await?;

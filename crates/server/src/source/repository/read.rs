@@ -65,7 +65,7 @@ impl Repository {
         }
         let listed = self
             .reading(&what, quarantine)
-            .args(["ls-tree", "-z", "-l", "--full-tree", "--end-of-options"])
+            .args(["--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", "--end-of-options"])
             .args([commit.as_str(), "--", path])
             .run()
             .await?;
@@ -79,7 +79,9 @@ impl Repository {
         }
         if entry.size_bytes > max_bytes {
             let size_bytes = entry.size_bytes;
-            return Err(unusable(format!("it has {size_bytes} bytes, at most {max_bytes} are read")));
+            return Err(unusable(format!(
+                "it has {size_bytes} bytes, at most {max_bytes} are read"
+            )));
         }
         let bytes = self
             .reading(&what, quarantine)
@@ -111,9 +113,10 @@ struct Entry {
 impl Entry {
     fn read(listed: &[u8], path: &str) -> Option<Self> {
         let record = listed.split(|&byte| byte == 0).find(|record| {
-            record.iter().position(|&byte| byte == b'\t').is_some_and(|at| {
-                &record[at + 1..] == path.as_bytes()
-            })
+            record
+                .iter()
+                .position(|&byte| byte == b'\t')
+                .is_some_and(|at| &record[at + 1..] == path.as_bytes())
         })?;
         let text = String::from_utf8_lossy(record);
         let mut words = text.split_ascii_whitespace();

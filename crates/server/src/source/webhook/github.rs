@@ -146,8 +146,7 @@ fn git_name(field: &'static str, text: &str) -> Result<BranchName, DeliveryError
 }
 
 fn commit(field: &'static str, text: &str) -> Result<CommitId, DeliveryError> {
-    text.parse::<CommitId>()
-        .map_err(|error| DeliveryError::Field { field, why: error.to_string() })
+    text.parse::<CommitId>().map_err(|error| DeliveryError::Field { field, why: error.to_string() })
 }
 
 fn shown(text: &str) -> String {

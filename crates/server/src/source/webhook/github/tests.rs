@@ -159,7 +159,7 @@ fn hostile_bodies_are_refused() {
     {
         let result = read(body);
         let is_body = matches!(&result, Err(error) if error.status() == 400);
-        assert!(is_body, "{:.40}: {result:?}", body);
+        assert!(is_body, "{body:.40}: {result:?}");
     }
     let result = parse_github("push", ID, "application/json", b"{\"ref\":\"\xff\"}");
     assert!(matches!(result, Err(DeliveryError::Body { .. })), "{result:?}");
