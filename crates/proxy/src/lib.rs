@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The data plane: takes visitors' requests and passes each on to an instance of the right release.
+//!
+//! It knows nothing of how routes come to be. They arrive over a link, are put in force by one
+//! pointer, and stay in force, also over a restart, for as long as nobody sends newer ones. Each
+//! core has a thread of its own with its own listening sockets and its own connections to
+//! instances; threads share the routes, and counters that each writes alone.
+
+mod body;
+mod clock;
+mod engine;
+mod forward;
+mod gate;
+mod headers;
+mod host;
+mod instance;
+mod limits;
+mod link;
+mod listen;
+mod meter;
+mod page;
+mod probe;
+mod registry;
+mod retry;
+mod route;
+mod run;
+mod sticky;
+mod upgrade;
+mod upstream;
+mod worker;
+
+pub use limits::Limits;
+pub use run::{ProxyError, Settings, run};

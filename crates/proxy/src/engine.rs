@@ -1,0 +1,118 @@
+//! The HTTP/1.1 engine: hyper between the gate and [`crate::forward::answer`].
+//!
+//! Another engine would replace this room alone. What it owes the rest: requests in order, each
+//! with its [`Visit`]; answers written with back-pressure; a connection broken off, never ended,
+//! where the body of an answer fails.
+
+mod inlet;
+mod pulse;
+mod watch;
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::engine::inlet::Inlet;
+use crate::engine::pulse::Order;
+pub(crate) use crate::engine::pulse::Pulse;
+use crate::engine::watch::{Verdict, Watch};
+use crate::forward;
+use crate::gate::Gate;
+use crate::limits::Limits;
+use crate::worker::Worker;
+
+/// A visitor's connection, as the requests on it know it.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    /// Who is at the other end.
+    pub(crate) peer: SocketAddr,
+    /// Whether it came over TLS.
+    pub(crate) https: bool,
+    /// What is going on with the connection.
+    pub(crate) pulse: Arc<Pulse>,
+    /// How many requests were begun on it.
+    requests: Cell<u64>,
+}
+
+impl Visit {
+    /// The place of the request that begins now, counted from 0.
+    fn next(&self) -> u64 {
+        self.requests.replace(self.requests.get() + 1)
+    }
+}
+
+/// The settings of connections of visitors.
+pub(crate) fn settings(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None) // the watch sees to it
+        // The gate lets no larger head in, and a stand-in is always small.
+        .max_buf_size(limits.head_bytes.max(8 * 1024) + 64 * 1024);
+    if limits.headers != 100 {
+        builder.max_headers(limits.headers);
+    }
+    builder
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let limits = worker.shared.limits;
+    let pulse = Arc::new(Pulse::new());
+    let gate = Gate::new(limits.head_bytes, limits.headers);
+    let inlet = Inlet::new(stream, gate, pulse.clone(), worker.connections.clone());
+    let visit = Rc::new(Visit { peer, https: false, pulse: pulse.clone(), requests: Cell::new(0) });
+    let service = {
+        let worker = worker.clone();
+        service_fn(move |request| {
+            let (worker, visit) = (worker.clone(), visit.clone());
+            async move {
+                let index = visit.next();
+                Ok::<_, Infallible>(forward::answer(&worker, &visit, index, request).await)
+            }
+        })
+    };
+    let mut connection =
+        pin!(worker.engine.serve_connection(TokioIo::new(inlet), service).with_upgrades());
+    let mut stop = pin!(worker.shared.stop.cancelled());
+    let mut stopping = false;
+    let mut watch = Watch::new(pulse.clone(), limits);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    tracing::trace!(peer.addr = %peer, %error, "a visitor's connection broke off");
+                }
+                return Poll::Ready(());
+            }
+            if pulse.take_decided() {
+                continue;
+            }
+            if !stopping && stop.as_mut().poll(cx).is_ready() {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            match watch.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Verdict::Drop) => {
+                    pulse.reset_at_end();
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Verdict::Close) => connection.as_mut().graceful_shutdown(),
+                Poll::Ready(Verdict::RefuseHead) => pulse.give_order(Order::RefuseHead),
+                Poll::Ready(Verdict::BreakBody) => pulse.give_order(Order::BreakBody),
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,74 @@
+//! One request, from its head to the head of its answer.
+
+mod finish;
+mod intake;
+
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HeaderValue};
+use hyper::{HeaderMap, Request, Response};
+
+use crate::body::{Busy, Download};
+use crate::clock;
+use crate::engine::Visit;
+pub(crate) use crate::forward::finish::Answered;
+use crate::forward::intake::Intake;
+use crate::headers::{self, REQUEST_ID};
+use crate::page::Page;
+use crate::retry::Run;
+use crate::worker::Worker;
+
+/// Answers the `index`-th request of a connection: by an instance, or with a page that says why
+/// not.
+pub(crate) async fn answer(
+    worker: &Rc<Worker>,
+    visit: &Visit,
+    index: u64,
+    request: Request<Incoming>,
+) -> Response<Download> {
+    let busy = Busy::new(&visit.pulse);
+    let id = headers::request_id(request.headers());
+    let accept = request.headers().get(ACCEPT).cloned();
+    let page = match visit.pulse.refusal(index) {
+        Some(refusal) => Page::refusal(refusal),
+        None => match by_instance(worker, visit, index, request, &id).await {
+            Ok(answered) => return answered.finish(worker, visit, index, busy, id),
+            Err(page) => page,
+        },
+    };
+    let asked: HeaderMap = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
+    let mut response = page.answer(&asked).map(|text| Download::Text(Some(text), busy));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The answer of an instance of the app the request is for.
+async fn by_instance(
+    worker: &Rc<Worker>,
+    visit: &Visit,
+    index: u64,
+    request: Request<Incoming>,
+    id: &HeaderValue,
+) -> Result<Answered, Page> {
+    // Before the routes are read: whoever began after they were swapped has seen the new ones.
+    let at_us = clock::now_us();
+    let table = worker.table();
+    let intake = Intake::settle(request);
+    let app = table.app(&intake.host()).ok_or(Page::NO_APP)?.clone();
+    app.meter.earn(worker.index);
+    let answered = async {
+        if !app.serves() {
+            return Err(Page::NO_INSTANCE);
+        }
+        let job = intake.job(visit, &app, &table.key, id).await?;
+        Run::new(worker, visit, table, app.clone(), at_us).finish(job).await
+    };
+    let answered = answered.await;
+    if let Err(page) = &answered {
+        app.meter.refused(worker.index, page.status);
+        // The visitor may not have asked for an upgrade; then nobody listens to this.
+        visit.pulse.decide_upgrade(index, false);
+    }
+    answered
+}

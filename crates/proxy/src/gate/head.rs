@@ -1,0 +1,247 @@
+//! The head of a request, by RFC 9112 without its lenient parts.
+
+/// How the body of a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// After so many bytes; 0 where there is none.
+    Length(u64),
+    /// After the last chunk.
+    Chunked,
+}
+
+/// What of a head decides where the next request begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) framing: Framing,
+    /// It asks to go on in another protocol.
+    pub(crate) upgrade: bool,
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It can be read in two ways, or in none. The text says what is wrong with it.
+    Malformed(&'static str),
+    /// The head is larger than allowed.
+    HeadTooLarge,
+    /// A method that a proxy in front of apps does not serve.
+    Method,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    Version,
+    /// The head took too long to arrive.
+    HeadTooSlow,
+}
+
+/// Finds the end of a head in `bytes`, of which `seen` were searched before. `Some(n)`: the head is
+/// the first `n` bytes. A single empty line before it is part of it, as RFC 9112 (2.2) wishes.
+pub(crate) fn end(
+    bytes: &[u8],
+    seen: &mut usize,
+    max_bytes: usize,
+) -> Result<Option<usize>, Refusal> {
+    let text = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let skipped = bytes.len() - text.len();
+    // Something that is no HTTP at all (a TLS greeting, say) is refused at its first byte and not
+    // when its time is over.
+    let may_begin = |first: u8| is_token(first) || (skipped == 0 && first == b'\r');
+    if !text.first().is_none_or(|&first| may_begin(first)) {
+        return Err(Refusal::Malformed("the request does not begin with a method"));
+    }
+    let mut from = *seen;
+    while let Some(at) = bytes[from..].iter().position(|&b| b == b'\n').map(|at| from + at) {
+        if at == 0 || bytes[at - 1] != b'\r' {
+            return Err(Refusal::Malformed("a line ends in a line feed alone"));
+        }
+        if at >= 3 && &bytes[at - 3..at] == b"\r\n\r" {
+            return if at < max_bytes { Ok(Some(at + 1)) } else { Err(Refusal::HeadTooLarge) };
+        }
+        from = at + 1;
+    }
+    if bytes.len() >= max_bytes {
+        return Err(Refusal::HeadTooLarge);
+    }
+    *seen = bytes.len();
+    Ok(None)
+}
+
+/// Reads a whole head, its empty line included.
+pub(crate) fn check(head: &[u8], max_headers: usize) -> Result<Head, Refusal> {
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let mut lines =
+        head.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let is_http_11 = request_line(lines.next().unwrap_or_default())?;
+    let mut fields = Fields::default();
+    let mut count = 0;
+    for line in lines.take_while(|line| !line.is_empty()) {
+        count += 1;
+        if count > max_headers {
+            return Err(Refusal::HeadTooLarge);
+        }
+        fields.take(line)?;
+    }
+    fields.judge(is_http_11)
+}
+
+/// Checks `GET /path HTTP/1.1`; the answer is whether it is 1.1.
+fn request_line(line: &[u8]) -> Result<bool, Refusal> {
+    let mut parts = line.split(|&b| b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Refusal::Malformed("the request line is not `METHOD target HTTP/1.1`"));
+    };
+    if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
+        return Err(Refusal::Malformed("the method is not a word"));
+    }
+    if method == b"CONNECT" {
+        return Err(Refusal::Method);
+    }
+    if target.is_empty() || !fits_target(target) {
+        return Err(Refusal::Malformed("the target holds what must be percent-encoded"));
+    }
+    let is_web = |scheme: &[u8]| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if !(target[0] == b'/'
+        || (target == b"*" && method == b"OPTIONS")
+        || is_web(b"http://")
+        || is_web(b"https://"))
+    {
+        return Err(Refusal::Malformed("the target is not a path"));
+    }
+    match version {
+        b"HTTP/1.1" => Ok(true),
+        b"HTTP/1.0" => Ok(false),
+        _ if version.starts_with(b"HTTP/") => Err(Refusal::Version),
+        _ => Err(Refusal::Malformed("the request line does not end in a version")),
+    }
+}
+
+/// The fields that decide about framing.
+#[derive(Debug, Default)]
+struct Fields {
+    length: Option<u64>,
+    chunked: bool,
+    hosts: u32,
+    upgrade: bool,
+    connection_upgrade: bool,
+}
+
+impl Fields {
+    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        if line[0] == b' ' || line[0] == b'\t' {
+            return Err(Refusal::Malformed("a header is folded over lines"));
+        }
+        let Some(colon) = line.iter().position(|&b| b == b':') else {
+            return Err(Refusal::Malformed("a header has no colon"));
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
+            return Err(Refusal::Malformed("the name of a header is not a word"));
+        }
+        if !value.iter().all(|&b| is_value(b)) {
+            return Err(Refusal::Malformed("a header holds control characters"));
+        }
+        // The length alone rules out nearly all names before they are compared.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value)?,
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.connection_upgrade |= value
+                    .split(|&b| b == b',')
+                    .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.length(value)?,
+            // CGI and WSGI cannot tell this from the real one.
+            14 if name.eq_ignore_ascii_case(b"content_length") => {
+                return Err(Refusal::Malformed("content_length is not content-length"));
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.coding(value)?,
+            17 if name.eq_ignore_ascii_case(b"transfer_encoding") => {
+                return Err(Refusal::Malformed("transfer_encoding is not transfer-encoding"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        self.hosts += 1;
+        let fits = |&b: &u8| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&b);
+        if self.hosts > 1 || !value.iter().all(fits) {
+            return Err(Refusal::Malformed("there is not exactly one valid Host"));
+        }
+        Ok(())
+    }
+
+    fn length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        match number {
+            // Above this sums of lengths could run over.
+            Some(number) if digits && self.length.is_none() && number < 1 << 62 => {
+                self.length = Some(number);
+                Ok(())
+            }
+            _ => Err(Refusal::Malformed("there is not exactly one valid Content-Length")),
+        }
+    }
+
+    fn coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::Malformed("Transfer-Encoding is not `chunked`, once"));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    fn judge(&self, is_http_11: bool) -> Result<Head, Refusal> {
+        if is_http_11 && self.hosts == 0 {
+            return Err(Refusal::Malformed("there is not exactly one valid Host"));
+        }
+        if self.chunked && !is_http_11 {
+            return Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding"));
+        }
+        if self.chunked && self.length.is_some() {
+            return Err(Refusal::Malformed("both Content-Length and Transfer-Encoding are there"));
+        }
+        let framing =
+            if self.chunked { Framing::Chunked } else { Framing::Length(self.length.unwrap_or(0)) };
+        Ok(Head { framing, upgrade: is_http_11 && self.upgrade && self.connection_upgrade })
+    }
+}
+
+/// A byte of a method or of a header's name.
+pub(crate) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// A byte of a header's value: text, a space or a tab.
+pub(crate) const fn is_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// Whether a target holds only what a URI may hold, and what browsers send beside it. A fragment
+/// never leaves a browser.
+fn fits_target(target: &[u8]) -> bool {
+    let query = target.iter().position(|&b| b == b'?').unwrap_or(target.len());
+    let fits = |&b: &u8| b.is_ascii_graphic() && !matches!(b, b'#' | b'<' | b'>' | b'"');
+    target.iter().all(fits) && !target[..query].iter().any(|b| matches!(b, b'\\' | b'`'))
+}

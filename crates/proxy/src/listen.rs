@@ -1,0 +1,111 @@
+//! Listening sockets: shared out to the threads, and accepted from.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::engine;
+use crate::page::Page;
+use crate::worker::Worker;
+
+/// How long accepting rests after it failed for want of something.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Shares sockets out: each thread accepts at each address. Where an address has several sockets
+/// (one for each core, as `SO_REUSEPORT` allows) each is used; where it has too few, threads share.
+pub(crate) fn share_out(
+    listeners: Vec<std::net::TcpListener>,
+    threads: usize,
+) -> io::Result<Vec<Vec<std::net::TcpListener>>> {
+    let mut by_addr: BTreeMap<SocketAddr, Vec<std::net::TcpListener>> = BTreeMap::new();
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        by_addr.entry(listener.local_addr()?).or_default().push(listener);
+    }
+    let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+    for sockets in by_addr.into_values() {
+        for thread in sockets.len()..threads {
+            shares[thread].push(sockets[thread % sockets.len()].try_clone()?);
+        }
+        for (at, socket) in sockets.into_iter().enumerate() {
+            shares[at % threads].push(socket);
+        }
+    }
+    Ok(shares)
+}
+
+/// Accepts visitors until the proxy is asked to stop.
+pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    let stop = worker.shared.stop.clone();
+    let mut spare = Spare::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let most = worker.shared.limits.connections_per_thread;
+                if worker.connections.load(Ordering::Relaxed) >= most {
+                    tokio::task::spawn_local(turn_away(stream));
+                } else if stream.set_nodelay(true).is_ok() {
+                    tokio::task::spawn_local(engine::serve(worker.clone(), stream, peer));
+                }
+            }
+            // The visitor went away before it was its turn.
+            Err(error) if is_visitors(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a visitor could not be let in: too few files or no memory");
+                spare.free();
+                if let Ok(Ok((stream, _))) = timeout(PAUSE, listener.accept()).await {
+                    turn_away(stream).await;
+                }
+                spare = Spare::new();
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A file that is held only to be given up when there is none left: a visitor is then told so
+/// rather than left waiting.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    fn free(&mut self) {
+        self.0 = None;
+    }
+}
+
+fn is_visitors(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Says to a visitor that there are too many.
+async fn turn_away(mut stream: TcpStream) {
+    let Page { status, text } = Page::BUSY;
+    let length = text.len() + 1;
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+         Retry-After: 1\r\nConnection: close\r\n\r\n{text}\n"
+    );
+    let said = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    // Whether it heard is its own affair.
+    let _ = timeout(Duration::from_secs(1), said).await;
+}

@@ -1,0 +1,39 @@
+//! A request in flight: counted from its beginning until its answer is through.
+
+use std::sync::Arc;
+
+use crate::meter::{Meter, count};
+
+/// A request at an instance. Dropped when the last byte of the answer, or of the upgraded
+/// connection, is through.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    meter: Arc<Meter>,
+    thread: usize,
+}
+
+impl Flight {
+    /// A request begins at this moment, in microseconds since 1970.
+    pub(crate) fn begin(meter: &Arc<Meter>, thread: usize, at_us: u64) -> Self {
+        let cell = &meter.cells[thread];
+        count(&cell.started);
+        cell.last_started_us.store(at_us, std::sync::atomic::Ordering::Relaxed);
+        Self { meter: meter.clone(), thread }
+    }
+
+    /// The counters it counts in.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The thread it belongs to.
+    pub(crate) const fn thread(&self) -> usize {
+        self.thread
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        count(&self.meter.cells[self.thread].ended);
+    }
+}

@@ -1,0 +1,41 @@
+//! Instances that are set aside are looked at until they take connections again.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::instance::Instance;
+use crate::registry::Registry;
+use crate::worker::Shared;
+
+/// The shortest time between two looks at what is due.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Where nothing is set aside, the next look.
+const REST: Duration = Duration::from_millis(200);
+
+/// Probes for ever.
+pub(crate) async fn run(shared: Arc<Shared>, registry: Rc<RefCell<Registry>>) {
+    loop {
+        let now = Instant::now();
+        let aside: Vec<Arc<Instance>> = registry.borrow().aside().cloned().collect();
+        for instance in &aside {
+            if instance.probe_at().is_some_and(|at| at <= now) {
+                instance.probed();
+                tokio::task::spawn_local(probe(shared.clone(), instance.clone()));
+            }
+        }
+        sleep(if aside.is_empty() { REST } else { TICK }).await;
+    }
+}
+
+async fn probe(shared: Arc<Shared>, instance: Arc<Instance>) {
+    let connected = timeout(shared.limits.connect, TcpStream::connect(instance.addr)).await;
+    if matches!(connected, Ok(Ok(_))) && instance.take_back() {
+        shared.taken_back(&instance);
+    }
+}

@@ -1,0 +1,79 @@
+//! Which instance gets a request, and which gets it next when that one fails.
+
+use std::sync::Arc;
+
+use toehold_core::balance;
+use toehold_core::model::{Number, Track};
+
+use crate::instance::Instance;
+use crate::route::{App, Arm};
+
+/// The most tries of a request that are remembered. More tries than these are never made without
+/// a pause between them, after which all is tried anew.
+const REMEMBERED: usize = 4;
+
+/// The instances a request was tried at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tried {
+    keys: [u64; REMEMBERED],
+    count: usize,
+}
+
+impl Tried {
+    /// Remembers one.
+    pub(crate) fn add(&mut self, instance: &Instance) {
+        self.keys[self.count % REMEMBERED] = instance.key;
+        self.count += 1;
+    }
+
+    fn holds(&self, instance: &Instance) -> bool {
+        self.keys[..self.count.min(REMEMBERED)].contains(&instance.key)
+    }
+}
+
+/// An instance for a request.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) track: Track,
+    pub(crate) release: Number,
+}
+
+/// Chooses an instance: of the arm that `kept` names where it still gets requests, else of one
+/// drawn by weight. Where that arm has none left to try, of another that gets requests. Instances
+/// that are set aside come last, but they come: the last one is tried all the same. `None` where
+/// every one was tried, or no arm gets requests.
+pub(crate) fn choose(
+    app: &App,
+    kept: Option<(Track, Number)>,
+    tried: &Tried,
+    mut random: impl FnMut() -> u64,
+) -> Option<Choice> {
+    let serves = |arm: &Arm| arm.weight > 0;
+    let kept = kept.and_then(|(track, release)| {
+        let is_it = |arm: &Arm| serves(arm) && arm.track == track && arm.release == release;
+        app.arms.iter().position(is_it)
+    });
+    let first = match kept {
+        Some(arm) => arm,
+        None => balance::draw(app.arms.iter().map(|arm| arm.weight), random())?,
+    };
+    let others = (0..app.arms.len()).filter(|&arm| arm != first && serves(&app.arms[arm]));
+    let in_order = || std::iter::once(first).chain(others.clone());
+    let well = |it: &Instance| !it.is_aside() && !tried.holds(it);
+    let untried = |it: &Instance| !tried.holds(it);
+    in_order()
+        .find_map(|arm| pick(&app.arms[arm], well, random()))
+        .or_else(|| in_order().find_map(|arm| pick(&app.arms[arm], untried, random())))
+}
+
+fn pick(arm: &Arm, usable: impl Fn(&Instance) -> bool, random: u64) -> Option<Choice> {
+    let instances = &arm.instances;
+    let at = balance::pick(
+        instances.len(),
+        |at| usable(&instances[at]),
+        |at| instances[at].meter.in_flight(),
+        random,
+    )?;
+    Some(Choice { instance: instances[at].clone(), track: arm.track, release: arm.release })
+}

@@ -1,0 +1,156 @@
+//! The process: its threads, started and stopped.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use toehold_core::wire::proxy::FromProxy;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+use crate::link::{self, Desk};
+use crate::listen;
+use crate::probe;
+use crate::registry::Registry;
+use crate::worker::{Shared, Worker};
+
+/// How often connections are looked at that were kept too long.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What a proxy is started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// The proxy's own folder, where it keeps the last routes; made where it is not there.
+    pub dir: PathBuf,
+    /// The control plane's socket for proxies; `None` serves the routes that were kept, for ever.
+    pub socket: Option<PathBuf>,
+    /// The listening sockets, one or more to an address. They stay open elsewhere or not, as the
+    /// caller likes.
+    pub listeners: Vec<TcpListener>,
+    /// How many threads; one for each core is right. At least one is started.
+    pub threads: usize,
+    /// The version to name to the control plane.
+    pub version: String,
+    /// What visitors and instances are held to.
+    pub limits: Limits,
+}
+
+/// Why a proxy could not be started.
+#[derive(Debug, Error)]
+pub enum ProxyError {
+    /// Its folder could not be made.
+    #[error("cannot make the folder {dir}")]
+    Dir {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A listening socket could not be used.
+    #[error("cannot accept connections on the sockets that were given")]
+    Listen(#[source] io::Error),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Serves until `stop` is cancelled; then takes no new connections, and ends when the requests
+/// under way are through, at the latest after [`Limits::shutdown`]. Blocks.
+pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyError> {
+    let Settings { dir, socket, listeners, threads, version, limits } = settings;
+    let threads = threads.max(1);
+    std::fs::create_dir_all(&dir).map_err(|source| ProxyError::Dir { dir: dir.clone(), source })?;
+    let listens = listens(&listeners).map_err(ProxyError::Listen)?;
+    let sockets = listen::share_out(listeners, threads).map_err(ProxyError::Listen)?;
+    // A child: one thread that ends by an error stops the others, but not the caller's other work.
+    let stop = stop.child_token();
+    let shared = Arc::new(Shared::new(limits, stop.clone()));
+    let registry = Rc::new(RefCell::new(Registry::new(threads)));
+    // Before the first visitor is let in.
+    let desk = Rc::new(Desk::open(shared.clone(), registry.clone(), &dir));
+
+    let (alive, mut all_ended) = mpsc::channel::<()>(1);
+    let mut running = Vec::new();
+    for (index, share) in sockets.into_iter().enumerate() {
+        let (shared, alive) = (shared.clone(), alive.clone());
+        let thread = thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
+            let _alive = alive;
+            let _stop = shared.stop.clone().drop_guard();
+            serve(index, &shared, share)
+        });
+        running.push(thread.map_err(ProxyError::Thread)?);
+    }
+    drop(alive);
+    let hello = FromProxy::Hello { version, listens };
+    runtime()?.block_on(async {
+        tokio::task::spawn_local(probe::run(shared.clone(), registry));
+        if let Some(socket) = socket {
+            tokio::task::spawn_local(link::run(desk, socket, hello));
+        }
+        // Nobody sends anything: it says that the last sender is gone.
+        let _ = all_ended.recv().await;
+    });
+    for thread in running {
+        thread.join().map_err(|_| ProxyError::Thread(io::Error::other("a thread panicked")))??;
+    }
+    Ok(())
+}
+
+/// One thread: accepts and serves until it is asked to stop and all is through.
+fn serve(
+    index: usize,
+    shared: &Arc<Shared>,
+    listeners: Vec<TcpListener>,
+) -> Result<(), ProxyError> {
+    runtime()?.block_on(async {
+        let worker = Rc::new(Worker::new(index, shared.clone()));
+        for listener in listeners {
+            let listener =
+                tokio::net::TcpListener::from_std(listener).map_err(ProxyError::Listen)?;
+            tokio::task::spawn_local(listen::accept(worker.clone(), listener));
+        }
+        let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
+        shared.stop.cancelled().await;
+        sweeper.abort();
+        let until = Instant::now() + shared.limits.shutdown;
+        while worker.connections.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+}
+
+async fn sweep(worker: Rc<Worker>) {
+    loop {
+        sleep(SWEEP).await;
+        let table = worker.table();
+        worker.pools.sweep(|key| table.holds(key));
+    }
+}
+
+fn runtime() -> Result<LocalRuntime, ProxyError> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .map_err(ProxyError::Thread)
+}
+
+/// The addresses, each once.
+fn listens(listeners: &[TcpListener]) -> io::Result<Vec<String>> {
+    let mut listens = Vec::new();
+    for listener in listeners {
+        listens.push(listener.local_addr()?.to_string());
+    }
+    listens.dedup();
+    Ok(listens)
+}

@@ -1,0 +1,150 @@
+//! A visitor stays on the track first drawn: a cookie that says which, signed so that nobody can
+//! choose for themselves.
+
+use std::fmt::{self, Write as _};
+
+use hmac::{Hmac, Mac};
+use hyper::HeaderMap;
+use hyper::header::{COOKIE, HeaderValue};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use toehold_core::model::{AppName, Number, Track};
+
+/// Signs cookies. Prints without its bytes.
+#[derive(Clone, Default)]
+pub(crate) struct Key(Option<Hmac<Sha256>>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(***)")
+    }
+}
+
+/// How many bytes of the signature a cookie carries: nobody guesses 128 bits.
+const SIGNATURE_BYTES: usize = 16;
+
+impl Key {
+    /// At least 16 bytes in hex.
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() >= 16)?;
+        Some(Self(Some(Hmac::new_from_slice(&bytes).ok()?)))
+    }
+
+    /// The arm a visitor's cookie names, where it is one of ours for this app.
+    pub(crate) fn read(&self, app: &AppName, headers: &HeaderMap) -> Option<(Track, Number)> {
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().strip_prefix("toehold_"))
+            .filter_map(|pair| pair.strip_prefix(app.as_str())?.strip_prefix('='))
+            .find_map(|value| self.open(app, value))
+    }
+
+    fn open(&self, app: &AppName, value: &str) -> Option<(Track, Number)> {
+        let (arm, given) = value.rsplit_once('.')?;
+        let (track, release) = arm.split_once('.')?;
+        let mut signature = [0; SIGNATURE_BYTES];
+        hex::decode_to_slice(given, &mut signature).ok()?;
+        let arm = (track.parse().ok()?, Number(release.parse().ok()?));
+        let ours: bool = self.sign(app, arm)?.ct_eq(&signature).into();
+        ours.then_some(arm)
+    }
+
+    /// The cookie that keeps a visitor on an arm. It lasts as long as the browser's session, and
+    /// goes over TLS alone where it came over TLS.
+    pub(crate) fn cookie(
+        &self,
+        app: &AppName,
+        arm: (Track, Number),
+        https: bool,
+    ) -> Option<HeaderValue> {
+        let (track, Number(release)) = arm;
+        let signature = hex::encode(self.sign(app, arm)?);
+        let mut text =
+            format!("toehold_{app}={track}.{release}.{signature}; Path=/; HttpOnly; SameSite=Lax");
+        if https {
+            text.push_str("; Secure");
+        }
+        HeaderValue::try_from(text).ok()
+    }
+
+    fn sign(
+        &self,
+        app: &AppName,
+        (track, Number(release)): (Track, Number),
+    ) -> Option<[u8; SIGNATURE_BYTES]> {
+        let mut mac = self.0.clone()?;
+        let mut said = String::with_capacity(80);
+        // A name holds no dot, so two different arms are never written the same.
+        write!(said, "{app}.{track}.{release}").ok()?;
+        mac.update(said.as_bytes());
+        mac.finalize().into_bytes().first_chunk().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANARY: (Track, Number) = (Track::Canary, Number(7));
+
+    fn key(fill: &str) -> Key {
+        Key::from_hex(&fill.repeat(16)).expect("it is long enough")
+    }
+
+    fn app(name: &str) -> AppName {
+        name.parse().expect("it is a name")
+    }
+
+    fn sent(cookies: &str) -> HeaderMap {
+        let value = HeaderValue::try_from(cookies).expect("it is a header");
+        HeaderMap::from_iter([(COOKIE, value)])
+    }
+
+    fn given(key: &Key, name: &str) -> String {
+        let cookie = key.cookie(&app(name), CANARY, false).expect("there is a key");
+        let cookie = cookie.to_str().expect("it is text");
+        cookie.split(';').next().expect("the pair comes first").to_owned()
+    }
+
+    #[test]
+    fn what_was_signed_is_read_back_among_other_cookies() {
+        let key = key("ab");
+        let line = format!("a=b; {}; toehold_shop=x", given(&key, "shop"));
+        assert_eq!(key.read(&app("shop"), &sent(&line)), Some(CANARY));
+    }
+
+    #[test]
+    fn what_was_not_signed_by_us_is_nothing() {
+        let ours = key("ab");
+        let cookie = given(&ours, "shop");
+        let (arm, signature) = cookie.rsplit_once('.').expect("it is signed");
+        for forged in [
+            given(&key("cd"), "shop"),
+            given(&ours, "other").replace("other", "shop"),
+            cookie.replace(".7.", ".8."),
+            cookie.replace("canary", "stable"),
+            arm.to_owned(),
+            format!("{arm}."),
+            format!("{arm}.{}", &signature[..16]),
+            format!("{arm}.{}", "00".repeat(16)),
+            format!("{arm}.{}", "zz".repeat(16)),
+            "toehold_shop=".to_owned(),
+        ] {
+            assert_eq!(ours.read(&app("shop"), &sent(&forged)), None, "{forged}");
+        }
+        assert_eq!(Key::default().read(&app("shop"), &sent(&cookie)), None);
+    }
+
+    #[test]
+    fn it_goes_over_tls_alone_where_it_came_over_tls() {
+        let cookie = |https| {
+            let cookie = key("ab").cookie(&app("shop"), CANARY, https).expect("there is a key");
+            cookie.to_str().expect("it is text").to_owned()
+        };
+        assert!(cookie(false).ends_with("; Path=/; HttpOnly; SameSite=Lax"));
+        assert!(cookie(true).ends_with("; Path=/; HttpOnly; SameSite=Lax; Secure"));
+    }
+}

@@ -1,0 +1,13 @@
+//! The proxy on real sockets: instances, visitors and a control plane around it.
+
+mod bodies;
+mod client;
+mod failures;
+mod heads;
+mod link;
+mod origin;
+mod reports;
+mod routes;
+mod stage;
+mod sticky;
+mod upgrades;
