@@ -113,9 +113,9 @@ async fn a_connection_that_says_nothing_is_closed_without_a_word() {
     stage.apply(routes(1, vec![stable(1, &[&one])])).await;
     let mut silent = Raw::connect(stage.addr).await;
     assert_eq!(silent.rest().await, (String::new(), false));
-    let mut once = Raw::connect(stage.addr).await;
-    once.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
-    let (text, reset) = once.rest().await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let (text, reset) = visitor.rest().await;
     assert!(text.ends_with("web.1") && !reset, "{text}");
 }
 
