@@ -20,10 +20,10 @@ use hierarchy::{Found, find};
 /// The folder all groups of Toehold lie in, below the group this process is in.
 const PARENT: &str = "toehold";
 
-/// What a group may use. CPU is a weight, not a limit: what nobody else wants may be used.
+/// What a group may use. CPU is a weight, never a limit: what nobody else wants may be used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Its share of CPU against other groups, in cores.
+    /// Its share of CPU against other groups, in cores; in version 2 only.
     pub cpus: f64,
     /// The most memory it may use, in bytes; above it, the kernel ends one of its processes.
     pub memory_bytes: Option<u64>,
@@ -36,14 +36,13 @@ pub struct Limits {
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cgroup {
-    /// Version 2.
+    /// Version 2; used where memory is not counted by version 1.
     unified: Option<PathBuf>,
-    /// Version 1, by controller; two may share a folder.
+    /// Version 1, by controller; two may share a folder. Only those that are needed: joining each
+    /// takes the kernel several milliseconds.
     memory: Option<PathBuf>,
     cpuacct: Option<PathBuf>,
-    cpu: Option<PathBuf>,
     pids: Option<PathBuf>,
-    freezer: Option<PathBuf>,
 }
 
 impl Cgroup {
@@ -61,26 +60,29 @@ impl Cgroup {
             fs::create_dir_all(&dir).ok().map(|()| dir)
         };
         let old = |controller: &str| legacy.get(controller).and_then(make);
-        let group = Self {
-            unified: unified
-                .as_ref()
-                .and_then(|base| hierarchy::delegate(base, PARENT))
-                .as_ref()
-                .and_then(make),
+        let old = Self {
+            unified: None,
             memory: old("memory"),
             cpuacct: old("cpuacct"),
-            cpu: old("cpu"),
             pids: old("pids"),
-            freezer: old("freezer"),
+        };
+        let group = match (&old.memory, unified) {
+            (None, Some(base)) => {
+                hierarchy::delegate(&base, PARENT);
+                let unified = Some(make(&base)?);
+                Self { unified, memory: None, cpuacct: None, pids: None }
+            }
+            (Some(_), _) | (None, None) => old,
         };
         group.dirs().next()?;
         group.limit(limits);
         Some(group)
     }
 
-    /// Moves a process into the group; its future children are born there.
-    pub fn add(&self, pid: u32) -> io::Result<()> {
-        self.dirs().try_for_each(|dir| fs::write(dir.join("cgroup.procs"), pid.to_string()))
+    /// The files that a process writes `0` to in order to join the group; its future children are
+    /// born there.
+    pub(crate) fn doors(&self) -> Vec<PathBuf> {
+        self.dirs().map(|dir| dir.join("cgroup.procs")).collect()
     }
 
     /// The processes in it.
@@ -137,31 +139,20 @@ impl Cgroup {
         }
     }
 
-    /// Kills every process in it, also while they fork.
+    /// Kills every process in it: at once in version 2, one after the other in version 1, where
+    /// one that forks meanwhile escapes and is to be looked for again.
     pub fn kill(&self) {
         if let Some(dir) = &self.unified
             && fs::write(dir.join("cgroup.kill"), "1").is_ok()
         {
             return;
         }
-        self.freeze(true);
         for pid in self.pids() {
             if pid != std::process::id()
                 && let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
             {
                 let _ = kill_process(pid, Signal::KILL);
             }
-        }
-        self.freeze(false);
-    }
-
-    /// Stops (or lets go) every process in it at once, where the kernel can.
-    pub fn freeze(&self, on: bool) {
-        // Best effort: whoever needs certainty looks at `pids` again.
-        if let Some(dir) = &self.freezer {
-            let _ = fs::write(dir.join("freezer.state"), if on { "FROZEN" } else { "THAWED" });
-        } else if let Some(dir) = &self.unified {
-            let _ = fs::write(dir.join("cgroup.freeze"), if on { "1" } else { "0" });
         }
     }
 
@@ -190,9 +181,8 @@ impl Cgroup {
                 let _ = fs::write(dir.join(file), value);
             }
         };
-        let shares = bounded(limits.cpus * 1024.0, 2.0, 262_144.0);
-        set(&self.cpu, "cpu.shares", shares);
-        set(&self.unified, "cpu.weight", bounded(limits.cpus * 100.0, 1.0, 10_000.0));
+        let weight = format!("{:.0}", (limits.cpus * 100.0).clamp(1.0, 10_000.0));
+        set(&self.unified, "cpu.weight", weight);
         let memory = limits.memory_bytes.map(|bytes| bytes.to_string());
         set(&self.memory, "memory.limit_in_bytes", memory.clone().unwrap_or("-1".into()));
         set(&self.memory, "memory.memsw.limit_in_bytes", memory.clone().unwrap_or("-1".into()));
@@ -204,17 +194,11 @@ impl Cgroup {
 
     /// Its folders, each once.
     fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
-        let all =
-            [&self.unified, &self.memory, &self.cpuacct, &self.cpu, &self.pids, &self.freezer];
+        let all = [&self.unified, &self.memory, &self.cpuacct, &self.pids];
         let mut dirs: Vec<&PathBuf> = all.into_iter().flatten().collect();
         dirs.dedup();
         dirs.into_iter()
     }
-}
-
-/// A whole number as text; what is not a number (none of ours can be) becomes the smallest.
-fn bounded(value: f64, least: f64, most: f64) -> String {
-    format!("{:.0}", value.max(least).min(most))
 }
 
 fn number(path: &Path) -> Option<u64> {

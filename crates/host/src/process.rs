@@ -12,7 +12,7 @@ mod tree;
 
 pub use gone::gone;
 pub use launch::{Launch, LaunchError};
-pub use stat::{Stat, is_alive, marked, run_id, stat, table};
+pub use stat::{Stat, boot_id, is_alive, marked, memory_bytes, run_id, stat, table, ticks_to_us};
 pub use tree::{NotEnded, Tree};
 
 use std::ffi::OsString;

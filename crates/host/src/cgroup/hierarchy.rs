@@ -72,12 +72,15 @@ fn within(mount: &Mount, path: &str) -> Option<PathBuf> {
     Some(Path::new(mount.point).join(below)).filter(|dir| dir.is_absolute())
 }
 
-/// Prepares group `base` of version 2 to have groups with limits below `base/parent`, and says
-/// where those may be made. Limits can only be handed down by a group that holds no process
-/// itself: where `base` holds but this one, it moves into `base/self`.
-pub(super) fn delegate(base: &Path, parent: &str) -> Option<PathBuf> {
+/// Prepares group `base` of version 2 to have groups with limits below `base/parent`. Limits can
+/// only be handed down by a group that holds no process itself: where `base` holds but this one,
+/// it moves into `base/self`. As far as that works: without controllers a group still counts CPU
+/// and can be killed whole.
+pub(super) fn delegate(base: &Path, parent: &str) {
     let below = base.join(parent);
-    fs::create_dir_all(&below).ok()?;
+    if fs::create_dir_all(&below).is_err() {
+        return;
+    }
     if hand_down(base).is_none() && alone_in(base) {
         let own = base.join("self");
         let moved = fs::create_dir_all(&own)
@@ -86,9 +89,7 @@ pub(super) fn delegate(base: &Path, parent: &str) -> Option<PathBuf> {
             let _ = hand_down(base);
         }
     }
-    // Without controllers a group still counts CPU and can be killed whole.
     let _ = hand_down(&below);
-    Some(base.to_owned())
 }
 
 /// Hands the controllers we use down to the groups below `dir`, each that is there.

@@ -1,7 +1,10 @@
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
+use tokio::process::Child;
+
 use super::*;
+use crate::process::{Launch, Marker, Tree};
 
 const ROOMY: Limits = Limits { cpus: 1.0, memory_bytes: Some(256 << 20), pids: Some(64) };
 
@@ -18,29 +21,34 @@ fn group(name: &str, limits: &Limits) -> Option<Cgroup> {
     Cgroup::create(&format!("test-{}-{name}", std::process::id()), limits)
 }
 
-/// A shell that waits for its input to end before it runs `script`, so that it can be put into a
-/// group first.
-fn waiting(script: &str) -> Child {
-    Command::new("sh")
-        .args(["-c", &format!("read go; {script}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("sh is there")
+fn start(group: &Cgroup, name: &str, script: &str) -> (Tree, Child) {
+    let launch = Launch {
+        argv: ["/bin/sh", "-c", script].map(Into::into).to_vec(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        dir: "/".into(),
+        stdout: Stdio::null(),
+        stderr: Stdio::null(),
+        marker: Marker {
+            name: "TOEHOLD_TEST".into(),
+            value: format!("{name}-{}", std::process::id()),
+        },
+        nice: 0,
+        cgroup: Some(group.clone()),
+    };
+    launch.start().expect("it starts")
 }
 
 #[tokio::test]
 async fn a_group_holds_counts_and_ends_what_is_in_it() {
     let Some(group) = group("holds", &ROOMY) else { return };
-    let mut child = waiting("sleep 600 & while :; do x=$((x+1)); done");
-    group.add(child.id()).expect("it moves");
-    drop(child.stdin.take());
+    let script = "sleep 600 & while :; do x=$((x+1)); done";
+    let (tree, mut child) = start(&group, "holds", script);
     eventually("it used CPU", || group.cpu_us().is_none_or(|us| us > 50_000)).await;
     eventually("it used memory", || group.memory_bytes().is_none_or(|bytes| bytes > 0)).await;
-    assert!(group.pids().contains(&child.id()));
-    group.kill();
-    child.wait().expect("it ended");
-    eventually("nothing is left in it", || group.pids().is_empty()).await;
+    assert_eq!(group.pids().len(), 2, "what it began is in it too");
+    tree.kill().await.expect("all end");
+    child.wait().await.expect("it ended");
+    assert!(group.pids().is_empty());
     group.remove().await.expect("an empty group goes away");
 }
 
@@ -52,10 +60,8 @@ async fn who_takes_more_memory_than_allowed_is_ended_and_that_is_counted() {
     if !group.limits_memory() {
         return;
     }
-    let mut child = waiting("x=a; while :; do x=$x$x; done");
-    group.add(child.id()).expect("it moves");
-    drop(child.stdin.take());
-    let ended = child.wait().expect("it ended");
+    let (_tree, mut child) = start(&group, "oom", "x=a; while :; do x=$x$x; done");
+    let ended = child.wait().await.expect("it ended");
     assert!(!ended.success());
     assert_eq!(group.oom_kills(), Some(1));
     group.remove().await.expect("an empty group goes away");

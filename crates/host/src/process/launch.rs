@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::process::{Child, Command};
 
 use crate::cgroup::Cgroup;
-use crate::process::{Marker, Tree, is_alive, stat};
+use crate::process::{Marker, Tree, stat};
 
 /// Where the program lies that makes a session of its own and then becomes the one it is given:
 /// `setsid(2)` has to be called in the child, and doing that between fork and exec is not safe
@@ -33,8 +33,8 @@ pub struct Launch {
     pub marker: Marker,
     /// Added to its niceness, 0 to 19; 0 changes nothing.
     pub nice: i32,
-    /// The cgroup it is put into right after it began. Children it starts within those few
-    /// microseconds stay outside; the other ties hold them.
+    /// The cgroup it joins before it becomes the program, so that nothing it does is outside.
+    /// Where it cannot join, it ends with exit code 126 and says so on its standard error.
     pub cgroup: Option<Cgroup>,
 }
 
@@ -66,7 +66,11 @@ impl Launch {
             dir: self.dir.clone(),
             source,
         };
-        let mut command = command(&self.argv);
+        let argv = match &self.cgroup {
+            Some(cgroup) => joining(cgroup, self.argv),
+            None => self.argv,
+        };
+        let mut command = command(&argv);
         command
             .env_clear()
             .envs(self.env.iter().map(|(key, value)| (key, value)))
@@ -75,23 +79,30 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(self.stdout)
             .stderr(self.stderr);
-        let mut child = command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(failed)?;
         // It is there, if only as a zombie, until somebody waits for it.
         let leader = child.id().and_then(stat).map(|found| found.run);
         let leader = leader.ok_or_else(|| failed(io::Error::from(io::ErrorKind::NotFound)))?;
-        if let Some(cgroup) = &self.cgroup
-            && let Err(source) = cgroup.add(leader.pid)
-            && is_alive(leader)
-        {
-            // Outside its cgroup it would run without its limits.
-            let _ = child.start_kill();
-            return Err(failed(source));
-        }
         if self.nice != 0 {
             nice(leader.pid, self.nice);
         }
         Ok((Tree::new(leader, self.marker, self.cgroup), child))
     }
+}
+
+/// Joins the groups whose files are named first, then becomes the program that is named after
+/// them, with the same process id.
+const JOIN: &str = r#"n=$1; shift
+while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 126; shift; n=$((n - 1)); done
+exec "$@""#;
+
+fn joining(cgroup: &Cgroup, argv: Vec<OsString>) -> Vec<OsString> {
+    let doors = cgroup.doors();
+    let mut joined: Vec<OsString> = ["/bin/sh", "-c", JOIN, "toehold"].map(Into::into).to_vec();
+    joined.push(doors.len().to_string().into());
+    joined.extend(doors.into_iter().map(Into::into));
+    joined.extend(argv);
+    joined
 }
 
 /// A child that does not lead a group may make a session without forking, so that the id we see is

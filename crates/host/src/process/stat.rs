@@ -32,6 +32,29 @@ pub fn stat(pid: u32) -> Option<Stat> {
     parse(pid, &fs::read_to_string(proc(pid, "stat")).ok()?)
 }
 
+/// The memory that is `pid`'s own, in bytes: what is resident without what it shares with files
+/// and other processes, so that it can be added up over a tree. `None` where it has ended.
+#[must_use]
+pub fn memory_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(proc(pid, "statm")).ok()?;
+    let mut pages = text.split_ascii_whitespace().skip(1).map_while(|it| it.parse::<u64>().ok());
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+}
+
+/// A number of clock ticks, as in [`Stat`], in microseconds.
+#[must_use]
+pub fn ticks_to_us(ticks: u64) -> u64 {
+    ticks.saturating_mul(1_000_000) / rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// Names this boot of the machine: process ids and start ticks of another one mean nothing.
+#[must_use]
+pub fn boot_id() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
 /// Every process there is that has not ended.
 #[must_use]
 pub fn table() -> Vec<Stat> {

@@ -24,8 +24,14 @@ const STOP_ROUNDS: usize = 10;
 /// Between forking and running its program a process shows none, and a storm always has some there.
 const DOUBT: Duration = Duration::from_millis(500);
 
-/// How often is looked whether all have ended.
-const POLL: Duration = Duration::from_millis(20);
+/// How soon after SIGTERM is looked whether all have ended; each look waits twice as long as the
+/// one before, up to [`MOST_PAUSE`].
+const POLL: Duration = Duration::from_millis(10);
+
+const MOST_PAUSE: Duration = Duration::from_millis(160);
+
+/// Time between two looks while killing.
+const KILL_PAUSE: Duration = Duration::from_millis(5);
 
 /// A process and all that came of it, also what left its group, its session or its parent.
 #[derive(Clone, Debug)]
@@ -89,6 +95,12 @@ impl Tree {
         self.members(table(), BTreeSet::new())
     }
 
+    /// The same from a [`table`] read before: one reading does for many trees.
+    #[must_use]
+    pub fn stats_in(&self, table: &[Stat]) -> Vec<Stat> {
+        self.members(table.to_vec(), BTreeSet::new())
+    }
+
     /// Sends `signal` to every process of the tree.
     pub fn signal(&self, signal: Signal) {
         for found in self.look().members {
@@ -102,11 +114,11 @@ impl Tree {
         // One that was stopped could not obey.
         self.signal(Signal::CONT);
         let deadline = Instant::now() + grace;
-        while Instant::now() < deadline {
-            if self.pids().is_empty() {
-                break;
-            }
-            tokio::time::sleep(POLL).await;
+        let mut pause = POLL;
+        // The close look costs more, so it waits until the cheap one finds nothing.
+        while Instant::now() < deadline && !(self.stats().is_empty() && self.pids().is_empty()) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MOST_PAUSE);
         }
         self.kill().await
     }
@@ -137,7 +149,7 @@ impl Tree {
             if Instant::now() > deadline {
                 return Err(NotEnded { pids: ids(&look.members) });
             }
-            tokio::time::sleep(POLL / 4).await;
+            tokio::time::sleep(KILL_PAUSE).await;
         }
     }
 
