@@ -1,0 +1,123 @@
+//! The line to the control plane: dialled for ever, dropped at the first trouble.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toehold_core::model::MachineName;
+use toehold_core::wire::agent::{FromAgent, Placement, ToAgent};
+use toehold_host::link::{LinkError, Writer, dial, split};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::shop::Shop;
+use crate::time::now;
+
+/// The longest a call may take to be answered.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The first wait before dialling again, and the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How often everything is reported where nothing changes.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// The least time between two reports: a burst of changes is one report.
+const REPORT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The line to the control plane.
+pub(crate) struct Link {
+    pub(crate) socket: PathBuf,
+    pub(crate) machine: MachineName,
+    pub(crate) version: String,
+    pub(crate) shop: Arc<Shop>,
+    /// Placements as they come.
+    pub(crate) placements: mpsc::Sender<Placement>,
+}
+
+impl Link {
+    /// Talks, and dials again when that ends. Never returns.
+    pub(crate) async fn hold(self) {
+        let mut wait = FIRST_WAIT;
+        let mut said = false;
+        loop {
+            let begun = Instant::now();
+            let error = match self.talk().await {
+                Ok(()) => "it hung up".to_owned(),
+                Err(error) => format!("{error}{}", cause(&error)),
+            };
+            if begun.elapsed() > LONGEST_WAIT {
+                (wait, said) = (FIRST_WAIT, false);
+            }
+            if !said {
+                tracing::warn!(socket = %self.socket.display(), "The control plane is away ({error}): all goes on by the last placement.");
+                said = true;
+            }
+            tokio::time::sleep(jittered(wait)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn talk(&self) -> Result<(), LinkError> {
+        let (mut reader, mut writer) = split(dial(&self.socket, DIAL_TIMEOUT).await?);
+        let (machine, version) = (self.machine.clone(), self.version.clone());
+        writer.send(&FromAgent::Hello { machine, version }).await?;
+        tracing::info!(socket = %self.socket.display(), "The control plane is there.");
+        let mut every = tokio::time::interval(REPORT_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // What is sent is sent whole: nothing below interrupts a message.
+            tokio::select! {
+                message = reader.next() => match message? {
+                    Some(message) => self.answer(message, &mut writer).await?,
+                    None => return Ok(()),
+                },
+                _ = every.tick() => self.report(&mut writer).await?,
+                () = self.shop.board.changed() => {
+                    tokio::time::sleep(REPORT_PAUSE).await;
+                    self.report(&mut writer).await?;
+                    every.reset();
+                }
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        message: ToAgent,
+        writer: &mut Writer<FromAgent>,
+    ) -> Result<(), LinkError> {
+        match message {
+            ToAgent::Place(placement) => {
+                // The other end lives as long as we do.
+                let _ = self.placements.send(placement).await;
+                Ok(())
+            }
+            ToAgent::ReadLog { request, instance, from, max_bytes } => {
+                let piece = self.shop.journals.read(&instance, from, max_bytes);
+                writer.send(&FromAgent::Log { request, piece }).await
+            }
+        }
+    }
+
+    async fn report(&self, writer: &mut Writer<FromAgent>) -> Result<(), LinkError> {
+        if let Some((report, leaving)) = self.shop.board.report(now()) {
+            writer.send(&FromAgent::Report(report)).await?;
+            self.shop.board.forget(&leaving);
+        }
+        Ok(())
+    }
+}
+
+/// Between half and all of `wait`, so that agents which lost the same control plane do not come
+/// back in step.
+fn jittered(wait: Duration) -> Duration {
+    let dice = RandomState::new().hash_one(0) % 1024;
+    wait / 2 + wait * u32::try_from(dice).unwrap_or(0) / 2048
+}
+
+fn cause(error: &LinkError) -> String {
+    std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"))
+}

@@ -1,0 +1,70 @@
+//! A probe by a command.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use toehold_host::process::{Launch, Marker};
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStdout;
+
+use crate::probe::{Answer, Ask, BODY_BYTES};
+
+/// How long is waited for the rest of the output once the command has ended: something it left
+/// behind may hold the pipe open.
+const DRAIN: Duration = Duration::from_millis(50);
+
+/// Runs the command by the shell, in the instance's folder with its environment, and ends it with
+/// all it began when its time is over.
+pub(super) async fn run(ask: &Ask, command: &str) -> Answer {
+    let launch = Launch {
+        argv: ["/bin/sh", "-c", command].map(Into::into).to_vec(),
+        env: ask.env.clone(),
+        dir: ask.dir.clone(),
+        stdout: Stdio::piped(),
+        stderr: Stdio::null(),
+        marker: Marker { name: "TOEHOLD_PROBE".to_owned(), value: ask.addr.to_string() },
+        nice: 0,
+        cgroup: None,
+    };
+    let (tree, mut child) = match launch.start() {
+        Ok(started) => started,
+        Err(error) => return Answer::failed(error.to_string()),
+    };
+    let mut stdout = child.stdout.take();
+    let mut body = Vec::new();
+    let ended = tokio::time::timeout(ask.timeout, async {
+        tokio::select! {
+            biased;
+            status = child.wait() => status,
+            () = collect(&mut stdout, &mut body) => child.wait().await,
+        }
+    })
+    .await;
+    if let Ok(Ok(status)) = ended {
+        // Whatever was written before the end is in the pipe by now.
+        let _ = tokio::time::timeout(DRAIN, collect(&mut stdout, &mut body)).await;
+        return Answer { text: how(status), body, passed: status.success() };
+    }
+    let text = format!("not done within {:?}", ask.timeout);
+    match tree.kill().await {
+        Ok(()) => drop(child.wait().await),
+        Err(error) => tracing::warn!(%error, "A health command outlived its end."),
+    }
+    Answer { text, body, passed: false }
+}
+
+/// Reads to the end, keeping only the first bytes; a command that says more is not held up.
+async fn collect(stdout: &mut Option<ChildStdout>, body: &mut Vec<u8>) {
+    let Some(stdout) = stdout else { return };
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = stdout.read(&mut buffer).await {
+        let room = BODY_BYTES.saturating_sub(body.len());
+        body.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
+
+fn how(status: ExitStatus) -> String {
+    status
+        .code()
+        .map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"))
+}

@@ -1,0 +1,124 @@
+//! Starting an instance.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use toehold_core::wire::agent::Placed;
+use toehold_host::cgroup::{Cgroup, Limits};
+use toehold_host::process::Launch;
+
+use crate::artifact::ArtifactError;
+use crate::probe::Ask;
+use crate::shop::{Shop, address};
+use crate::supervise::kept::Kept;
+use crate::supervise::live::Live;
+
+/// The most processes and threads an instance may have: far above what an app needs, far below
+/// what a machine can bear.
+const MOST_PIDS: u64 = 8192;
+
+/// Why an instance cannot be started.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) why: String,
+    /// Trying again would not help.
+    pub(super) lasting: bool,
+}
+
+/// What has to be there before a process is started.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
+}
+
+/// Sees to the release's folder, its release command and a port.
+pub(super) async fn prepare(
+    shop: &Shop,
+    placed: &Placed,
+    port: Option<u16>,
+) -> Result<Ready, Fault> {
+    let path = Path::new(&placed.artifact_path);
+    let folder = shop.artifacts.folder(&placed.artifact, path).await.map_err(|error| {
+        let lasting = matches!(error, ArtifactError::Refused { .. });
+        Fault { why: chain(&error), lasting }
+    })?;
+    let passing = |what: &str, error: io::Error| {
+        let why = format!("{what}: {error}");
+        Fault { why, lasting: false }
+    };
+    std::fs::create_dir_all(&placed.data_dir)
+        .map_err(|error| passing(&format!("cannot make its folder {}", placed.data_dir), error))?;
+    let port = shop
+        .port(&placed.id, port)
+        .map_err(|error| passing("no port of this machine is free", error))?;
+    let env = shop.environment(placed, port);
+    let released = shop.releases.run_once(placed, &folder, env, || outputs(shop, placed)).await;
+    released.map_err(|error| {
+        let tail = shop.journals.tail(&placed.id, 400);
+        Fault { why: format!("{error}: {tail}"), lasting: true }
+    })?;
+    Ok(Ready { folder, port })
+}
+
+/// Starts the process.
+pub(super) fn start(
+    shop: &Shop,
+    placed: &Placed,
+    ready: &Ready,
+    kept: &mut Kept,
+) -> Result<Live, Fault> {
+    let passing = |why: String| Fault { why, lasting: false };
+    let (stdout, stderr) = outputs(shop, placed)
+        .map_err(|error| passing(format!("its log cannot be opened: {error}")))?;
+    let limits = Limits {
+        cpus: placed.cpus,
+        memory_bytes: Some(placed.memory_bytes),
+        pids: Some(MOST_PIDS),
+    };
+    kept.group = Cgroup::create(&shop.group_name(&placed.id), &limits);
+    kept.oom_kills = kept.group.as_ref().and_then(Cgroup::oom_kills).unwrap_or(0);
+    let launch = Launch {
+        argv: ["/bin/sh", "-c", &placed.command].map(Into::into).to_vec(),
+        env: shop.environment(placed, ready.port),
+        dir: ready.folder.clone(),
+        stdout: Stdio::from(stdout),
+        stderr: Stdio::from(stderr),
+        marker: shop.marker(&placed.id),
+        nice: 0,
+        cgroup: kept.group.clone(),
+    };
+    let (tree, child) = launch.start().map_err(|error| passing(chain(&error)))?;
+    Ok(Live::started(tree, child, &placed.health, kept.oom_kills))
+}
+
+/// What a probe asks of this instance.
+pub(super) fn ask(shop: &Shop, placed: &Placed, port: u16) -> Ask {
+    Ask {
+        kind: placed.health.kind.clone(),
+        addr: address(port),
+        timeout: placed.health.timeout,
+        dir: shop.artifacts.place(&placed.artifact),
+        env: shop.environment(placed, port),
+    }
+}
+
+/// Output and errors go to the same log, each to its end.
+fn outputs(shop: &Shop, placed: &Placed) -> io::Result<(File, File)> {
+    let log = shop.journals.open(&placed.id)?;
+    Ok((log.try_clone()?, log))
+}
+
+/// An error with all its causes, in a line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
