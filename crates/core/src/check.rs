@@ -89,10 +89,9 @@ impl Case<'_> {
 
     /// Whether the agent says of an instance that it serves what it should.
     fn serves(&self, instance: &Instance) -> bool {
-        self.seen()
-            .instances
-            .get(&instance.id)
-            .is_some_and(|status| status.healthy && status.release == instance.release)
+        self.seen().instances.get(&instance.id).is_some_and(|status| {
+            status.healthy && status.release == instance.release && status.addr.is_some()
+        })
     }
 }
 

@@ -26,3 +26,6 @@ pub mod time;
 pub mod wire;
 pub mod wish;
 pub mod world;
+
+#[cfg(test)]
+mod scene;

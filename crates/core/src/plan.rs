@@ -23,14 +23,15 @@ const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Says what to do next to bring what is seen closer to what is wished.
 pub fn plan(draft: &mut Draft<'_>, heard: &Heard) {
+    retire::forget(draft);
     mend::clock(draft);
     give_up::where_hopeless(draft, heard);
+    launch::take_back(draft);
     settle::where_ready(draft);
     launch::missing(draft);
     route(draft);
     drain::unwanted(draft);
     retire::drained(draft);
-    retire::forget(draft);
 }
 
 #[cfg(test)]

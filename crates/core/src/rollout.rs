@@ -44,7 +44,7 @@ fn start(draft: &mut Draft<'_>, release: Number, heard: &Heard) {
         return;
     }
     let since = draft.app.rollout.as_ref().map_or(draft.now(), |rollout| rollout.step_since);
-    if all_healthy(draft, release) {
+    if draft.seen().agents_heard && all_healthy(draft, release) {
         change::serve(draft, release);
     } else if let Some(failure) = boot::failure(draft, Track::Canary, release, since, heard) {
         draft.judge(release, ReleaseVerdict::Bad { why: failure.why.clone() });

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_the_mean_of_what_was_read_since_the_last() {
-        let mut window = Window::new(Duration::from_secs(60));
+        let mut window = Window::new(Duration::from_mins(1));
         let mut meter = Meter::default();
         let mut samples = Vec::new();
         for second in 0..=10 {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_missing() {
-        let mut window = Window::new(Duration::from_secs(60));
+        let mut window = Window::new(Duration::from_mins(1));
         for (at, value) in [(0, f64::NAN), (10, f64::INFINITY), (20, -1.0), (30, 5.0), (40, 5.0)] {
             window.push(Timestamp::from_ms(at * 1_000), Some(value));
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_begins_the_window_anew() {
-        let mut window = Window::new(Duration::from_secs(60));
+        let mut window = Window::new(Duration::from_mins(1));
         for second in [1_000, 1_010, 1_020] {
             window.push(Timestamp::from_ms(second * 1_000), Some(90.0));
         }

@@ -107,6 +107,9 @@ impl Heard {
     /// nobody is heard. Whoever had no chance to report is not blamed for having said nothing.
     #[must_use]
     pub fn watched(&self, start: Timestamp, now: Timestamp) -> Option<Duration> {
+        // A start in the future means that the clock was set back since: then nothing is known of
+        // it, and only the watching counts.
+        let start = if start > now { Timestamp::default() } else { start };
         self.since.map(|since| now.since(since.max(start)))
     }
 }

@@ -89,15 +89,14 @@ fn raise(draft: &mut Draft<'_>, instance: &Instance, rule: &AlertRule, mean: Mea
 }
 
 fn raised_text(alert: &Alert) -> String {
-    format!(
-        "{} of {} ({} {}) is {}, above {}",
-        alert.metric.as_str(),
-        alert.instance.short(),
-        alert.track,
-        alert.release,
-        tell::percent(alert.value),
-        tell::percent(alert.threshold),
-    )
+    let (value, threshold) = (tell::percent(alert.value), tell::percent(alert.threshold));
+    format!("{} is {value}, above {threshold}", what(alert))
+}
+
+/// `cpu of web.3 (canary #5)`.
+fn what(alert: &Alert) -> String {
+    let name = alert.instance.short();
+    format!("{} of {name} ({} {})", alert.metric.as_str(), alert.track, alert.release)
 }
 
 /// Tells of an alert that was raised in a quiet period and has outlasted it.
@@ -113,7 +112,8 @@ fn tell_late(draft: &mut Draft<'_>, instance: &Instance, rule: &AlertRule) {
     }
     draft.app.alerts[at].told_at = Some(now);
     let alert = draft.app.alerts[at].clone();
-    let text = format!("{} since {}", raised_text(&alert), alert.raised_at);
+    let threshold = tell::percent(alert.threshold);
+    let text = format!("{} is above {threshold} since {}", what(&alert), alert.raised_at);
     draft.say(
         EventKind::AlertRaised,
         Subject::Alert(alert.id),

@@ -42,12 +42,10 @@ pub(super) fn limits(case: &mut Case<'_>) {
     if next.wanted == 0 {
         case.found(Rule::WithinLimits, "no instance is wished");
     }
-    let spec = case
-        .next
-        .stable
-        .as_ref()
-        .and_then(|stable| case.situation.releases.get(&stable.release))
-        .map(|release| release.spec.scale.clone());
+    // By the configuration of the release that serves; of the first while it comes up.
+    let wished = case.next.stable.as_ref().map(|stable| stable.release);
+    let release = case.before.serving().or(wished);
+    let spec = release.and_then(|it| case.situation.releases.get(&it)).map(|it| &it.spec.scale);
     if let (ScaleMode::Auto, Some(spec)) = (next.mode, spec)
         && next.wanted != before.wanted
         && !(spec.min.max(1)..=spec.max.max(spec.min).max(1)).contains(&next.wanted)

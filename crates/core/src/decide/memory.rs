@@ -29,6 +29,12 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// A memory that has watched for a while, for tests.
+    #[cfg(test)]
+    pub(crate) fn watching(heard: Heard) -> Self {
+        Self { heard, looked_at: Some(crate::scene::NOW), ..Self::default() }
+    }
+
     /// Takes in what is seen now; whether it is the first time.
     pub(super) fn look(&mut self, situation: &Situation<'_>) -> bool {
         let (seen, now) = (situation.seen, situation.now);

@@ -130,7 +130,7 @@ checked_text!(
     |text| {
         let parts_hold = text
             .split('/')
-            .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"));
+            .all(|part| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none());
         (1..=244).contains(&text.len())
             && parts_hold
             && !text.starts_with('-')

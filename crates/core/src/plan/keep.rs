@@ -47,9 +47,12 @@ pub(super) fn kept(draft: &Draft<'_>) -> BTreeSet<InstanceId> {
 /// Whether an instance of the release that serves is lost and should be replaced. A canary is not:
 /// it is held, to be looked at. Nor is a release that is coming up: it is given up.
 pub(super) fn is_lost(draft: &Draft<'_>, instance: &Instance) -> bool {
-    instance.track == Track::Stable
+    let (made, now) = (instance.created_at, draft.now());
+    // One that was made in the future was made before the clock was set back.
+    let is_old = made > now || now.since(made) >= REPLACED_AFTER;
+    is_old
+        && instance.track == Track::Stable
         && draft.app.serving() == Some(instance.release)
-        && draft.now().since(instance.created_at) >= REPLACED_AFTER
         && draft
             .status(instance)
             .is_some_and(|status| matches!(status.phase, InstancePhase::Failed { .. }))

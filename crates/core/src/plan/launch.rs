@@ -1,4 +1,4 @@
-//! Instances that are missing.
+//! Instances that are missing: taken back where they are still there, started where not.
 
 use serde_json::json;
 
@@ -6,8 +6,38 @@ use super::keep::{is_lost, wanted};
 use crate::draft::Draft;
 use crate::model::{EventKind, Goal, Instance, InstanceId, Number, Subject, Track};
 
-/// Asks for every instance that is missing. One of the same release that is still being drained is
-/// taken back first: going back to it is then a matter of the next request.
+/// Takes back what is missing and still being drained: going back to a release that has just been
+/// left is then a matter of the next request. Only stable's: a canary that was given up is tried
+/// again from the beginning.
+pub(super) fn take_back(draft: &mut Draft<'_>) {
+    for ((track, release), count) in wanted(draft) {
+        if track == Track::Canary {
+            continue;
+        }
+        let have = draft.running(track, release).count();
+        for _ in have..count {
+            take_one_back(draft, release);
+        }
+    }
+}
+
+fn take_one_back(draft: &mut Draft<'_>, release: Number) {
+    let seen = draft.seen();
+    let found = draft.app.instances.iter_mut().rev().find(|instance| {
+        matches!(instance.goal, Goal::Drain { .. })
+            && instance.track == Track::Stable
+            && instance.release == release
+            && seen.serves(instance)
+    });
+    let Some(instance) = found else { return };
+    instance.goal = Goal::Run;
+    let id = instance.id.clone();
+    let text = format!("{} (stable {release}) is wanted again and stays", id.short());
+    let facts = json!({ "release": release, "track": Track::Stable });
+    draft.say(EventKind::InstanceLaunched, Subject::Instance(id), text, facts);
+}
+
+/// Asks for every instance that is missing.
 pub(super) fn missing(draft: &mut Draft<'_>) {
     for ((track, release), count) in wanted(draft) {
         // Without its configuration nobody could start it.
@@ -16,30 +46,9 @@ pub(super) fn missing(draft: &mut Draft<'_>) {
         }
         let have = draft.running(track, release).filter(|it| !is_lost(draft, it)).count();
         for _ in have..count {
-            if !take_back(draft, track, release) {
-                launch(draft, track, release);
-            }
+            launch(draft, track, release);
         }
     }
-}
-
-/// Only stable's are taken back: a canary that was given up is tried again from the beginning.
-fn take_back(draft: &mut Draft<'_>, track: Track, release: Number) -> bool {
-    let seen = draft.seen();
-    let found = draft.app.instances.iter_mut().rev().find(|instance| {
-        matches!(instance.goal, Goal::Drain { .. })
-            && instance.track == track
-            && track == Track::Stable
-            && instance.release == release
-            && seen.serves(instance)
-    });
-    let Some(instance) = found else { return false };
-    instance.goal = Goal::Run;
-    let id = instance.id.clone();
-    let text = format!("{} ({track} {release}) is wanted again and stays", id.short());
-    let facts = json!({ "release": release, "track": track });
-    draft.say(EventKind::InstanceLaunched, Subject::Instance(id), text, facts);
-    true
 }
 
 fn launch(draft: &mut Draft<'_>, track: Track, release: Number) {

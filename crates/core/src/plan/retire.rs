@@ -46,7 +46,8 @@ fn may_end(draft: &Draft<'_>, instance: &Instance, until: Timestamp) -> Option<S
     })
 }
 
-/// Forgets every instance that has ended.
+/// Forgets every instance that has ended. Done before anything else is told to end: what is seen was
+/// said by an agent that cannot know of that yet.
 pub(super) fn forget(draft: &mut Draft<'_>) {
     let gone: Vec<InstanceId> = draft
         .app

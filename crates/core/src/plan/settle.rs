@@ -14,6 +14,10 @@ pub(super) fn where_ready(draft: &mut Draft<'_>) {
     if draft.app.serving() == Some(release) {
         return settle_canary(draft, release);
     }
+    // What was said by agents that are away now is no ground for a switch.
+    if !draft.seen().agents_heard {
+        return;
+    }
     let wanted = draft.app.scale.wanted.max(1);
     let healthy = draft.count_serving(Track::Stable, release);
     if healthy < wanted as usize {

@@ -15,10 +15,12 @@ pub type Loads = BTreeMap<InstanceId, (Window, Window)>;
 
 /// Follows the load of the release that serves.
 pub fn follow(draft: &mut Draft<'_>, loads: &mut Loads, metered: &BTreeMap<InstanceId, Metered>) {
-    let Some(release) = draft.app.stable.as_ref().map(|stable| stable.release) else { return };
+    // The limits are those of the release that carries the load; one that is coming up brings its
+    // own when it serves, and a first one at once.
+    let wished = draft.app.stable.as_ref().map(|stable| stable.release);
+    let Some(release) = draft.app.serving().or(wished) else { return };
     let Some(spec) = draft.spec(release).map(|spec| &spec.scale) else { return };
-    let serving = draft.app.serving().unwrap_or(release);
-    let ready = measure(draft, loads, metered, serving, spec.window);
+    let ready = measure(draft, loads, metered, release, spec.window);
     let answer = want(spec, &ready, &draft.app.scale, may_shrink(draft), draft.now());
     let Some((wanted, why)) = answer else { return };
     let before = draft.app.scale.wanted;
