@@ -1,6 +1,8 @@
 //! Running `git`: arguments only, an environment of its own, a limit on time and output, and
 //! nothing left behind when it is stopped.
 
+mod environment;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -23,54 +25,6 @@ const STDERR_KEPT_BYTES: usize = 2 * 1024;
 /// How long its output is read after it has ended: somebody else may hold the pipe, as an ssh
 /// master connection does.
 const LINGER: Duration = Duration::from_millis(500);
-
-/// What every command is told, whatever the repository's own configuration says.
-const HARDENING: [&str; 8] = [
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "protocol.ext.allow=never",
-    "submodule.recurse=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "http.followRedirects=false",
-    "advice.detachedHead=false",
-];
-
-/// What passes from our environment to git's. No `GIT_*`: a hook's would point it elsewhere.
-const PASSED: [&str; 12] = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "SSH_AUTH_SOCK",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-    "ALL_PROXY",
-];
-
-/// The variables by which a hook's git tells its children where it works.
-const POINTING: [&str; 16] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// One run of `git`.
 #[derive(Debug)]
@@ -97,22 +51,7 @@ impl Git {
     /// `what` ends the sentence "cannot …".
     pub(crate) fn sealed(what: impl Into<String>) -> Self {
         let mut git = Self::bare(what.into());
-        git.command.env_clear().env("LC_ALL", "C.UTF-8");
-        for name in PASSED {
-            if let Some(value) = std::env::var_os(name) {
-                git.command.env(name, value);
-            }
-        }
-        git.command
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ASKPASS", "true")
-            .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=15")
-            .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:file");
-        for setting in HARDENING {
-            git.command.args(["-c", setting]);
-        }
+        environment::seal(&mut git.command);
         git
     }
 
@@ -120,10 +59,7 @@ impl Git {
     /// which a surrounding git would point it elsewhere are taken away.
     pub(crate) fn personal(what: impl Into<String>, folder: &Path) -> Self {
         let mut git = Self::bare(what.into());
-        for name in POINTING {
-            git.command.env_remove(name);
-        }
-        git.command.env("LC_ALL", "C.UTF-8").env("GIT_TERMINAL_PROMPT", "0");
+        environment::unpoint(&mut git.command);
         git.arg("-C").arg(folder).args(["-c", "core.hooksPath=/dev/null"])
     }
 
