@@ -23,6 +23,20 @@ pub struct HookCommand {
 /// The hooks that are written: one that may refuse a push, one that sees what was taken.
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
 
+/// The most options one push may carry.
+const MAX_OPTIONS: usize = 64;
+
+/// What was said with `git push -o …`, in order, as a hook finds it in its environment. What is
+/// more than 64 options, or longer than a thousand characters, is left out.
+#[must_use]
+pub fn push_options(environment: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let count = environment("GIT_PUSH_OPTION_COUNT").and_then(|it| it.parse().ok()).unwrap_or(0);
+    (0..MAX_OPTIONS.min(count))
+        .filter_map(|nth| environment(&format!("GIT_PUSH_OPTION_{nth}")))
+        .filter(|option| option.chars().count() <= 1000)
+        .collect()
+}
+
 /// Writes the hooks of the repository at `path`, where they are not already as they should be.
 ///
 /// # Errors
@@ -94,6 +108,26 @@ fn quoted(text: &OsStr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_of_a_push_are_read_within_limits() {
+        let long = "x".repeat(1001);
+        let found = |count: &'static str| {
+            let long = long.clone();
+            push_options(move |name| match name {
+                "GIT_PUSH_OPTION_COUNT" => Some(count.to_owned()),
+                "GIT_PUSH_OPTION_0" => Some("wait".to_owned()),
+                "GIT_PUSH_OPTION_1" => Some(long.clone()),
+                "GIT_PUSH_OPTION_2" => Some("track=canary".to_owned()),
+                _ => None,
+            })
+        };
+        assert_eq!(found("3"), ["wait", "track=canary"]);
+        assert_eq!(found("1"), ["wait"]);
+        assert_eq!(found("18446744073709551615").len(), 2);
+        assert!(found("-1").is_empty() && found("x").is_empty());
+        assert!(push_options(|_| None).is_empty());
+    }
 
     #[test]
     fn a_path_stays_one_word_whatever_it_holds() {

@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -169,16 +170,21 @@ impl Index {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let nth = MADE.fetch_add(1, Ordering::Relaxed);
         let index = Self(git_dir.join(format!("toehold-index-{}-{nth}", std::process::id())));
-        let original = git_dir.join("index");
-        if original.exists() {
-            fs::copy(&original, &index.0).map_err(|source| SourceError::File {
-                what: "write",
-                path: index.0.clone(),
-                source,
-            })?;
+        match copy(&git_dir.join("index"), &index.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(SourceError::File { what: "write", path: index.0.clone(), source: error })
+            }
+            Ok(()) | Err(_) => Ok(index),
         }
-        Ok(index)
     }
+}
+
+/// With its time: git takes a file that changed later than the index for changed, and looks into
+/// one that changed in the same instant. A copy with a time of its own would hide such a change.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let written_at = fs::metadata(from)?.modified()?;
+    fs::copy(from, to)?;
+    fs::File::options().write(true).open(to)?.set_modified(written_at)
 }
 
 impl Drop for Index {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use toehold_server::source::SourceError;
 use toehold_server::source::worktree::Worktree;
@@ -85,6 +86,30 @@ async fn uncommitted_work_is_sent_where_asked_and_nothing_is_touched() {
     let left = fs::read_dir(stage.work().join(".git")).expect("it is there");
     let left: Vec<_> = left.flatten().map(|it| it.file_name()).collect();
     assert!(!left.iter().any(|it| it.to_string_lossy().starts_with("toehold")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_change_in_the_very_instant_of_the_last_commit_is_not_missed() {
+    let stage = Stage::new().await;
+    let instant = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let file = stage.work().join("file");
+    let at_once = |path: &Path| {
+        let opened = fs::File::options().write(true).open(path).expect("it is there");
+        opened.set_modified(instant).expect("it can be set");
+    };
+    git(&stage.work(), &["config", "core.trustctime", "false"]);
+    stage.write("file", "old");
+    at_once(&file);
+    stage.commit("one");
+    at_once(&stage.work().join(".git/index"));
+    stage.write("file", "new");
+    at_once(&file);
+
+    let worktree = find(&stage.work()).await;
+    let snapshot = worktree.snapshot(true).await.expect("it is taken");
+    worktree.send(&snapshot.commit, stage.repository.path().as_os_str()).await.expect("it is sent");
+    let read = stage.repository.read_file(&snapshot.commit, "file", 100, None).await;
+    assert_eq!(read.expect("it is here").as_deref(), Some("new"));
 }
 
 #[tokio::test]
