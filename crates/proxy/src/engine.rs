@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -28,14 +29,15 @@ pub(crate) use crate::engine::pulse::Pulse;
 use crate::engine::watch::{Verdict, Watch};
 use crate::forward;
 use crate::gate::Gate;
+use crate::headers;
 use crate::limits::Limits;
 use crate::worker::Worker;
 
 /// A visitor's connection, as the requests on it know it.
 #[derive(Debug)]
 pub(crate) struct Visit {
-    /// Who is at the other end.
-    pub(crate) peer: SocketAddr,
+    /// The address at the other end, as an app is told it.
+    pub(crate) peer: HeaderValue,
     /// Whether it came over TLS.
     pub(crate) https: bool,
     /// What is going on with the connection.
@@ -70,7 +72,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let pulse = Arc::new(Pulse::new());
     let gate = Gate::new(limits.head_bytes, limits.headers);
     let inlet = Inlet::new(stream, gate, pulse.clone(), worker.connections.clone());
-    let visit = Rc::new(Visit { peer, https: false, pulse: pulse.clone(), requests: Cell::new(0) });
+    let visit = Rc::new(Visit {
+        peer: headers::address(peer.ip()),
+        https: false,
+        pulse: pulse.clone(),
+        requests: Cell::new(0),
+    });
     let service = {
         let worker = worker.clone();
         service_fn(move |request| {

@@ -32,9 +32,13 @@ pub(crate) async fn answer(
     let accept = request.headers().get(ACCEPT).cloned();
     let page = match visit.pulse.refusal(index) {
         Some(refusal) => Page::refusal(refusal),
-        None => match by_instance(worker, visit, index, request, &id).await {
+        None => match by_instance(worker, visit, request, &id).await {
             Ok(answered) => return answered.finish(worker, visit, index, busy, id),
-            Err(page) => page,
+            Err(page) => {
+                // Whoever asked for an upgrade did not get one; for others it means nothing.
+                visit.pulse.decide_upgrade(index, false);
+                page
+            }
         },
     };
     let asked: HeaderMap = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
@@ -47,7 +51,6 @@ pub(crate) async fn answer(
 async fn by_instance(
     worker: &Rc<Worker>,
     visit: &Visit,
-    index: u64,
     request: Request<Incoming>,
     id: &HeaderValue,
 ) -> Result<Answered, Page> {
@@ -67,8 +70,6 @@ async fn by_instance(
     let answered = answered.await;
     if let Err(page) = &answered {
         app.meter.refused(worker.index, page.status);
-        // The visitor may not have asked for an upgrade; then nobody listens to this.
-        visit.pulse.decide_upgrade(index, false);
     }
     answered
 }

@@ -40,7 +40,7 @@ pub(crate) fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderVal
 /// Makes the headers of a visitor those of the proxy's request to an instance.
 pub(crate) fn to_instance(
     headers: &mut HeaderMap,
-    peer: IpAddr,
+    peer: &HeaderValue,
     https: bool,
     id: &HeaderValue,
     upgrade: Option<&HeaderValue>,
@@ -57,9 +57,7 @@ pub(crate) fn to_instance(
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol.clone());
     }
-    if let Ok(peer) = HeaderValue::try_from(peer.to_canonical().to_string()) {
-        headers.insert(FORWARDED_FOR, peer);
-    }
+    headers.insert(FORWARDED_FOR, peer.clone());
     let scheme = if https { "https" } else { "http" };
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if let Some(host) = headers.get(HOST).cloned() {
@@ -84,6 +82,12 @@ pub(crate) fn to_visitor(status: StatusCode, headers: &mut HeaderMap, id: Header
         headers.insert(UPGRADE, protocol);
     }
     headers.insert(REQUEST_ID, id);
+}
+
+/// An address as a header says it; one of IPv4 that came over an IPv6 socket as what it is.
+pub(crate) fn address(peer: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(peer.to_canonical().to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 /// The id a request came with where it is a sane one, else a new one of 128 bits.
@@ -184,7 +188,7 @@ mod tests {
     fn sent(lines: &[(&str, &str)]) -> Vec<String> {
         let mut headers = headers(lines);
         let id = HeaderValue::from_static("id");
-        to_instance(&mut headers, IpAddr::from([192, 0, 2, 1]), false, &id, None);
+        to_instance(&mut headers, &address([192, 0, 2, 1].into()), false, &id, None);
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", value.to_str().expect("it is text"))
         };

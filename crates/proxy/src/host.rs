@@ -9,9 +9,7 @@ use hyper::{HeaderMap, Uri};
 /// it counts more than the header, and an app should not see two that differ.
 pub(crate) fn settle(uri: &mut Uri, headers: &mut HeaderMap) {
     let Some(authority) = uri.authority() else { return };
-    let text = authority.as_str();
-    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    if let Ok(host) = HeaderValue::from_str(host) {
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
         headers.insert(HOST, host);
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

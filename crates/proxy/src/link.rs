@@ -28,7 +28,6 @@ pub(crate) async fn run(desk: Rc<Desk>, socket: PathBuf, hello: FromProxy) {
         match dial(&socket, DIAL).await {
             Ok(stream) => {
                 tracing::info!("the link to the control plane is there");
-                backoff = BACKOFF.0;
                 let (reader, writer) = split(stream);
                 let why = match talk(&desk, reader, writer, &hello).await {
                     Ok(()) => "the control plane closed it".to_owned(),
@@ -38,6 +37,9 @@ pub(crate) async fn run(desk: Rc<Desk>, socket: PathBuf, hello: FromProxy) {
                 desk.keep();
             }
             Err(error) => tracing::debug!(%error, "the control plane is away"),
+        }
+        if desk.has_talked() {
+            backoff = BACKOFF.0;
         }
         // A different moment for each, so that not all come at once after a restart.
         sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;

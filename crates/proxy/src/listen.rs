@@ -109,3 +109,37 @@ async fn turn_away(mut stream: TcpStream) {
     // Whether it heard is its own affair.
     let _ = timeout(Duration::from_secs(1), said).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener() -> std::net::TcpListener {
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free")
+    }
+
+    /// At how many addresses each thread accepts, and how many sockets there are in all.
+    fn shared(listeners: Vec<std::net::TcpListener>, threads: usize) -> (Vec<usize>, usize) {
+        let shares = share_out(listeners, threads).expect("they are sockets");
+        let addrs = |share: &Vec<std::net::TcpListener>| {
+            let mut addrs: Vec<_> =
+                share.iter().map(|it| it.local_addr().expect("it is bound")).collect();
+            addrs.dedup();
+            addrs.len()
+        };
+        (shares.iter().map(addrs).collect(), shares.iter().map(Vec::len).sum())
+    }
+
+    #[test]
+    fn each_thread_accepts_at_each_address() {
+        assert_eq!(shared(vec![listener(), listener()], 3), (vec![2, 2, 2], 6));
+        assert_eq!(shared(vec![], 2), (vec![0, 0], 0));
+    }
+
+    #[test]
+    fn no_socket_is_left_out_where_there_are_more_than_threads() {
+        let first = listener();
+        let same = || first.try_clone().expect("it can be shared");
+        assert_eq!(shared(vec![same(), same(), same()], 2), (vec![1, 1], 3));
+    }
+}

@@ -16,7 +16,7 @@ use crate::worker::Shared;
 const TICK: Duration = Duration::from_millis(50);
 
 /// Where nothing is set aside, the next look.
-const REST: Duration = Duration::from_millis(200);
+const REST: Duration = Duration::from_millis(100);
 
 /// Probes for ever.
 pub(crate) async fn run(shared: Arc<Shared>, registry: Rc<RefCell<Registry>>) {

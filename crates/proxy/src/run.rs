@@ -74,7 +74,8 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
     let sockets = listen::share_out(listeners, threads).map_err(ProxyError::Listen)?;
     // A child: one thread that ends by an error stops the others, but not the caller's other work.
     let stop = stop.child_token();
-    let shared = Arc::new(Shared::new(limits, stop.clone()));
+    let _stop = stop.clone().drop_guard();
+    let shared = Arc::new(Shared::new(limits, stop));
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
     // Before the first visitor is let in.
     let desk = Rc::new(Desk::open(shared.clone(), registry.clone(), &dir));

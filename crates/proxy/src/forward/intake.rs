@@ -61,7 +61,7 @@ impl Intake {
         let kept =
             if app.sticky && app.is_split() { key.read(&app.name, &parts.headers) } else { None };
         let protocol = upgrade.as_ref().map(|(protocol, _)| protocol);
-        headers::to_instance(&mut parts.headers, visit.peer.ip(), visit.https, id, protocol);
+        headers::to_instance(&mut parts.headers, &visit.peer, visit.https, id, protocol);
         let http_10 = parts.version == Version::HTTP_10;
         parts.version = Version::HTTP_11;
         let idempotent = is_idempotent(&parts.method);

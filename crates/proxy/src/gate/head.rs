@@ -99,8 +99,12 @@ fn request_line(line: &[u8]) -> Result<bool, Refusal> {
     if target.is_empty() || !fits_target(target) {
         return Err(Refusal::Malformed("the target holds what must be percent-encoded"));
     }
+    // A target with a host in it; a name and a password before that are refused, as RFC 9110
+    // (4.2.4) wishes.
     let is_web = |scheme: &[u8]| {
-        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        let (start, rest) = target.split_at(scheme.len().min(target.len()));
+        let mut host = rest.split(|&b| b == b'/' || b == b'?').next().unwrap_or_default().iter();
+        start.eq_ignore_ascii_case(scheme) && !host.any(|&b| b == b'@')
     };
     if !(target[0] == b'/'
         || (target == b"*" && method == b"OPTIONS")

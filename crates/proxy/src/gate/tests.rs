@@ -138,6 +138,7 @@ fn what_is_no_request_is_refused() {
         "GET a HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://b@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /\\a HTTP/1.1\r\nHost: a\r\n\r\n",

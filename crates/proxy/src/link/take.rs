@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     applied_at_us: Cell<u64>,
     /// Whether they are in the file as well.
     kept: Cell<bool>,
+    /// Whether routes came since this was asked last.
+    talked: Cell<bool>,
 }
 
 impl Desk {
@@ -47,6 +49,7 @@ impl Desk {
             applied: RefCell::default(),
             applied_at_us: Cell::new(0),
             kept: Cell::new(true),
+            talked: Cell::new(false),
         };
         match durable::load::<Routes>(&desk.file) {
             Ok(Some(routes)) => match desk.apply(routes) {
@@ -65,6 +68,7 @@ impl Desk {
 
     /// Takes routes from the control plane: the answer says whether they are in force.
     pub(crate) fn take(&self, routes: Routes) -> FromProxy {
+        self.talked.set(true);
         let order = routes.order;
         let applied = self.applied.borrow().order;
         let refusal = match order.cmp(&applied) {
@@ -84,6 +88,12 @@ impl Desk {
                 FromProxy::Refused { order, why }
             }
         }
+    }
+
+    /// Whether the control plane has said anything that could be understood since this was asked
+    /// last.
+    pub(crate) fn has_talked(&self) -> bool {
+        self.talked.take()
     }
 
     fn apply(&self, routes: Routes) -> Result<(), String> {

@@ -184,3 +184,44 @@ async fn connections_to_instances_are_used_again() {
     }
     assert_eq!((one.requests(), one.connections()), (200, 1));
 }
+
+#[tokio::test]
+async fn a_body_that_is_too_slow_on_average_is_given_up() {
+    let limits = Limits { upload_grace: Duration::from_millis(50), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\nhalf").await;
+    let (text, _) = visitor.rest().await;
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+}
+
+#[tokio::test]
+async fn a_visitor_who_takes_nothing_in_is_dropped() {
+    let limits = Limits { write_stall: Duration::from_millis(100), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    // Far more than sockets hold.
+    let ask = "GET /large HTTP/1.1\r\nHost: shop\r\n\r\n".repeat(20);
+    visitor.send(ask).await;
+    let through = |it: &_| of(it, &one).is_some_and(|it| it.started > 0 && it.in_flight == 0);
+    stage.report("nothing is in flight", through).await;
+    let (_, reset) = visitor.rest().await;
+    assert!(reset);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_go_on_is_cut() {
+    let limits = Limits { answer_gap: Duration::from_millis(100), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET /stream HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    visitor.until("first").await;
+    let (_, reset) = visitor.rest().await;
+    assert!(reset);
+}

@@ -73,3 +73,17 @@ async fn an_upgraded_connection_that_carries_nothing_is_closed() {
     let (text, _) = visitor.rest().await;
     assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
 }
+
+#[tokio::test]
+async fn an_upgrade_that_cannot_be_passed_on_is_answered_as_http() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    let mut visitor = Raw::connect(stage.addr).await;
+    // There is no app yet, and HTTP/2 is not passed on.
+    visitor.send(ASK).await;
+    assert!(visitor.until("deploy it.\n").await.starts_with("HTTP/1.1 404 "));
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    visitor.send(ASK.replace("echo", "h2c").replace("/upgrade", "/headers")).await;
+    let text = visitor.until("x-request-id: ").await;
+    assert!(text.starts_with("HTTP/1.1 200 ") && !text.contains("h2c"), "{text}");
+}
