@@ -85,13 +85,19 @@ impl Instance {
         story.take().is_some()
     }
 
-    /// It gave an answer: what was before is forgiven. The answer is whether it was set aside.
-    pub(crate) fn answered(&self) -> bool {
+    /// It answered a request that was sent at this moment: what failed before is forgiven. An
+    /// answer to a request from before it failed proves nothing. Says whether it was set aside.
+    pub(crate) fn answered(&self, sent: Instant) -> bool {
         if self.strikes.load(Ordering::Relaxed) == 0 {
             return false;
         }
+        let mut story = self.story();
+        if story.as_ref().is_some_and(|aside| sent <= aside.since) {
+            return false;
+        }
         self.strikes.store(0, Ordering::Relaxed);
-        self.is_aside() && self.take_back()
+        self.is_aside.store(false, Ordering::Relaxed);
+        story.take().is_some()
     }
 
     /// When it should be probed; `None` where it is not set aside.
@@ -116,4 +122,39 @@ impl Instance {
 /// Twice as long each time, within bounds.
 fn probe_after(probes: u32) -> Duration {
     (PROBE_AFTER.0 * 2_u32.saturating_pow(probes.min(8))).min(PROBE_AFTER.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> Instance {
+        let app = "shop".parse().expect("it is a name");
+        let meter = Arc::new(Meter::new(1));
+        Instance::new(1, InstanceId::new(app, 1), ([127, 0, 0, 1], 1).into(), meter)
+    }
+
+    #[test]
+    fn an_answer_to_a_request_from_before_it_failed_proves_nothing() {
+        let (instance, sent) = (instance(), Instant::now());
+        assert!(instance.set_aside("it refuses connections"));
+        assert!(!instance.answered(sent) && instance.is_aside());
+        assert!(instance.answered(Instant::now() + Duration::from_millis(1)));
+        assert!(!instance.is_aside() && instance.why_aside().is_none());
+    }
+
+    #[test]
+    fn whoever_fails_again_and_again_is_probed_less_often() {
+        let instance = instance();
+        let wait = |instance: &Instance| {
+            let before = Instant::now();
+            assert!(instance.set_aside("it refuses connections"));
+            instance.probe_at().expect("it is set aside") - before
+        };
+        let first = wait(&instance);
+        instance.take_back();
+        assert!(wait(&instance) > first.mul_f64(1.5));
+        assert!(instance.answered(Instant::now() + Duration::from_millis(1)));
+        assert!(wait(&instance) < first.mul_f64(1.5));
+    }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Run<'a> {
     repeated: u32,
     /// A kept connection broke, which is no proof against its instance: that may be tried again.
     forgiving: bool,
+    /// A connection broke: no kept one is trusted any more.
+    wary: bool,
     /// What to say where no other instance is left.
     page: Page,
     /// Where the try before failed.
@@ -86,6 +88,7 @@ impl<'a> Run<'a> {
             unsent: 0,
             repeated: 0,
             forgiving: false,
+            wary: false,
             page: Page::NO_ANSWER,
             failed_at: None,
         }
@@ -110,7 +113,7 @@ impl<'a> Run<'a> {
                 Ok((response, lease)) => {
                     let status = response.status();
                     meter.answered(self.worker.index, status.as_u16(), micros(sent));
-                    if choice.instance.answered() {
+                    if choice.instance.answered(sent) {
                         self.worker.shared.taken_back(&choice.instance);
                     }
                     if status == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_none() {
@@ -137,6 +140,8 @@ impl<'a> Run<'a> {
                     return Ok(choice);
                 }
                 if std::mem::take(&mut self.forgiving) {
+                    // The same instance over a fresh connection: as if it had not been asked.
+                    self.repeated -= 1;
                     self.tried = Tried::default();
                     continue;
                 }
@@ -171,6 +176,7 @@ impl<'a> Run<'a> {
             Trouble::Broken { reused } => {
                 instance.meter.failed(worker.index);
                 self.forgiving = reused;
+                self.wary = true;
                 if !reused {
                     shared.set_aside(instance, "it broke off without an answer");
                 }

@@ -41,10 +41,10 @@ impl Run<'_> {
         request: Request<Upload>,
         repeatable: bool,
     ) -> Result<(Response<Incoming>, Lease), Trouble> {
-        let max_idle = match (self.repeated, repeatable) {
-            (0, true) => self.worker.shared.limits.upstream_idle,
-            (0, false) => FRESH,
-            _ => Duration::ZERO,
+        let max_idle = match (self.wary, repeatable) {
+            (false, true) => self.worker.shared.limits.upstream_idle,
+            (false, false) => FRESH,
+            (true, _) => Duration::ZERO,
         };
         let progress = request.body().progress();
         let mut sending = pin!(self.worker.pools.send(instance, request, max_idle, repeatable));
