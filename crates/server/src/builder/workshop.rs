@@ -1,0 +1,128 @@
+//! The folders of a build, and what is left of builds that were interrupted.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toehold_core::model::{AppName, Issue, Number};
+use toehold_host::process::{Marker, Tree, marked};
+
+use crate::builder::copy::remove_tree;
+use crate::builder::order::{Dirs, Order};
+
+/// The variable by which the processes of a build are found.
+const MARKER: &str = "TOEHOLD_STEP";
+
+/// The file in a build's folder that holds the marker's value.
+const MARKER_FILE: &str = "marker";
+
+/// Where the output of a build lies: plain text, growing while it runs. Each step begins with a
+/// line `== step: command`, lines of Toehold's own with `-- `.
+#[must_use]
+pub fn log_path(logs: &Path, app: &AppName, number: Number) -> PathBuf {
+    logs.join(app.as_str()).join(format!("{}.log", number.0))
+}
+
+/// Every finding of a build's style check, as the baseline of the next; none where there was none.
+#[must_use]
+pub fn findings(logs: &Path, app: &AppName, number: Number) -> Vec<Issue> {
+    let found = fs::read(findings_path(logs, app, number)).ok();
+    found.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// Keeps every finding of a build's style check.
+pub(super) fn keep_findings(order: &Order, issues: &[Issue]) -> io::Result<()> {
+    let path = findings_path(&order.dirs.logs, &order.app, order.number);
+    toehold_host::durable::write(&path, &serde_json::to_vec(issues)?).map_err(io::Error::other)
+}
+
+fn findings_path(logs: &Path, app: &AppName, number: Number) -> PathBuf {
+    log_path(logs, app, number).with_extension("findings.json")
+}
+
+/// The folders of one build.
+pub(super) struct Workshop {
+    /// All that is its own; removed at its end.
+    pub(super) dir: PathBuf,
+    /// The checkout.
+    pub(super) checkout: PathBuf,
+    /// Git's index of it.
+    pub(super) index: PathBuf,
+    /// For temporary files.
+    pub(super) tmp: PathBuf,
+    /// The app's home, which stays.
+    pub(super) home: PathBuf,
+    /// The app's dependencies, which stay.
+    pub(super) dependencies: PathBuf,
+    /// By which its processes are found.
+    pub(super) marker: Marker,
+}
+
+impl Workshop {
+    /// Makes the folders. What an interrupted build of the same number left is removed before.
+    pub(super) async fn open(order: &Order) -> io::Result<Self> {
+        // Steps must not depend on where Toehold was started.
+        let work = std::path::absolute(&order.dirs.work)?;
+        let cache = std::path::absolute(&order.dirs.cache)?.join(order.app.as_str());
+        let dir = work.join(format!("{}.{}", order.app, order.number.0));
+        clear(&dir).await?;
+        let mut value = [0; 16];
+        getrandom::fill(&mut value).map_err(|error| io::Error::other(error.to_string()))?;
+        let marker = Marker { name: MARKER.to_owned(), value: hex::encode(value) };
+        let workshop = Self {
+            checkout: dir.join("checkout"),
+            index: dir.join("index"),
+            tmp: dir.join("tmp"),
+            home: cache.join("home"),
+            dependencies: cache.join("dependencies"),
+            dir,
+            marker,
+        };
+        for dir in [
+            &workshop.checkout,
+            &workshop.tmp,
+            &workshop.home,
+            &workshop.dependencies,
+            &order.dirs.artifacts,
+        ] {
+            fs::create_dir_all(dir)?;
+        }
+        fs::write(workshop.dir.join(MARKER_FILE), &workshop.marker.value)?;
+        Ok(workshop)
+    }
+
+    /// Removes what is the build's own.
+    pub(super) async fn close(self) {
+        let dir = self.dir.clone();
+        let removed = tokio::task::spawn_blocking(move || remove_tree(&dir)).await;
+        if let Ok(Err(error)) = removed {
+            let dir = self.dir.display();
+            tracing::warn!(%error, "the folder {dir} of a build that has ended cannot be removed");
+        }
+    }
+}
+
+/// Ends every process and removes every folder of builds that were interrupted. Called when no
+/// build runs, before the first.
+pub async fn sweep(dirs: &Dirs) -> io::Result<()> {
+    let entries = match fs::read_dir(&dirs.work) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries.flatten() {
+        clear(&entry.path()).await?;
+    }
+    Ok(())
+}
+
+async fn clear(dir: &Path) -> io::Result<()> {
+    if let Ok(value) = fs::read_to_string(dir.join(MARKER_FILE)) {
+        for (leader, _) in marked(MARKER).into_iter().filter(|(_, it)| *it == value) {
+            let marker = Marker { name: MARKER.to_owned(), value: value.clone() };
+            Tree::new(leader, marker, None).kill().await.map_err(io::Error::other)?;
+        }
+    }
+    let dir = dir.to_owned();
+    tokio::task::spawn_blocking(move || remove_tree(&dir)).await.map_err(io::Error::other)?
+}
