@@ -1,0 +1,101 @@
+//! Letters that wait: documents under `outbox/`, each for one channel.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toehold_core::time::Timestamp;
+
+use crate::notify::Letter;
+use crate::secret::random_id;
+use crate::store::{Key, Write};
+
+/// A way to tell people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// By mail.
+    Mail,
+    /// By a signed `POST`.
+    Webhook,
+}
+
+/// A text that names no channel.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a channel: use mail or webhook")]
+pub struct ChannelError(String);
+
+impl Channel {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// What the keys of its waiting letters begin with.
+    pub(super) fn prefix(self) -> String {
+        format!("outbox/{self}/")
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Channel {
+    type Err = ChannelError;
+
+    fn from_str(text: &str) -> Result<Self, ChannelError> {
+        match text {
+            "mail" => Ok(Self::Mail),
+            "webhook" => Ok(Self::Webhook),
+            _ => Err(ChannelError(text.chars().take(80).collect())),
+        }
+    }
+}
+
+/// A letter that waits for its channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    /// Never changes and is sent along: who gets a letter twice can tell by it.
+    pub(super) id: String,
+    pub(super) letter: Letter,
+    pub(super) created_at: Timestamp,
+    /// How often it was tried.
+    pub(super) attempts: u32,
+    /// When it is tried next.
+    pub(super) next_at: Timestamp,
+    /// Why the last try failed.
+    pub(super) last_error: Option<String>,
+}
+
+/// What to write, in the same transaction as the event it tells of, so that `letter` is delivered
+/// to each of `channels`.
+///
+/// # Panics
+/// Never: an id of hex digits can always stand in a key.
+#[must_use]
+pub fn outbox_write(letter: &Letter, channels: &[Channel]) -> Vec<Write> {
+    let write = |channel: &Channel| {
+        // In the order of their time, for who looks in; nothing depends on it.
+        let id = format!("{:013}-{}", letter.at.as_ms(), random_id());
+        let key: Key =
+            format!("{}{id}", channel.prefix()).parse().expect("digits and a dash are a key");
+        let waiting = Waiting {
+            id,
+            letter: letter.clone(),
+            created_at: letter.at,
+            attempts: 0,
+            next_at: letter.at,
+            last_error: None,
+        };
+        Write::put(key, &waiting)
+    };
+    channels.iter().map(write).collect()
+}
