@@ -1,1 +1,76 @@
-//! Placeholder.
+//! What the proxy counted, kept by the second for ten minutes: the rates, error shares and
+//! latencies people look at. The judge reads the counters themselves.
+
+mod series;
+
+use std::collections::BTreeMap;
+
+use toehold_core::model::{AppName, InstanceId, Number, Track};
+use toehold_core::time::Timestamp;
+use toehold_core::wire::api::TrackTraffic;
+use toehold_core::wire::proxy::{InstanceCounters, ProxyReport};
+
+pub use series::{Second, Series};
+
+/// How much of the past the rates shown speak of.
+const SHOWN_SECONDS: u64 = 60;
+
+/// The counters of every app, by second.
+#[derive(Default)]
+pub struct Metrics {
+    /// When the proxy that counts began; another one counts from 0 again.
+    proxy_started_at: Timestamp,
+    last: BTreeMap<InstanceId, InstanceCounters>,
+    series: BTreeMap<(AppName, Track, Number), Series>,
+}
+
+impl Metrics {
+    /// Takes in a report: what was counted since the one before goes to the second it came in.
+    pub fn take(&mut self, report: &ProxyReport) {
+        if report.started_at != self.proxy_started_at {
+            self.proxy_started_at = report.started_at;
+            self.last.clear();
+        }
+        for now in &report.instances {
+            let grown = match self.last.get(&now.instance) {
+                Some(before) => Second::between(before, now),
+                None => Second::of(now),
+            };
+            let key = (now.instance.app().clone(), now.track, now.release);
+            self.series.entry(key).or_default().add(report.at, &grown);
+        }
+        self.last =
+            report.instances.iter().map(|now| (now.instance.clone(), now.clone())).collect();
+        self.series.retain(|_, series| series.is_kept(report.at));
+    }
+
+    /// The last minute of an app, stable first; for each track the releases that served in it.
+    #[must_use]
+    pub fn traffic(&self, app: &AppName, now: Timestamp) -> Vec<TrackTraffic> {
+        self.of(app)
+            .map(|(track, release, series)| {
+                let (minute, seconds) = series.sum(now, SHOWN_SECONDS);
+                TrackTraffic {
+                    track,
+                    release,
+                    requests_per_second: minute.rate(seconds),
+                    requests: series.total(),
+                    error_share: minute.error_share(),
+                    p50_us: minute.latency.quantile_us(0.5),
+                    p95_us: minute.latency.quantile_us(0.95),
+                }
+            })
+            .collect()
+    }
+
+    /// The seconds of each track and release of an app, for pictures.
+    pub fn of(&self, app: &AppName) -> impl Iterator<Item = (Track, Number, &Series)> {
+        self.series
+            .iter()
+            .filter(move |((of, _, _), _)| of == app)
+            .map(|((_, track, release), series)| (*track, *release, series))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! `server.toml`: where, while `toehold.toml` says what. Nothing in it is required.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+use toehold_core::model::AppName;
+
+use crate::notify;
+
+/// Where the proxy listens unless told otherwise.
+pub const PROXY_ADDR: &str = "127.0.0.1:8080";
+
+/// Where API and dashboard listen unless told otherwise.
+pub const API_ADDR: &str = "127.0.0.1:7077";
+
+/// Why `server.toml` cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// It is there and cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It cannot be understood.
+    #[error("{} does not say what it should", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What, with line and column.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Raw {
+    listen: SocketAddr,
+    api: SocketAddr,
+    public_url: Option<String>,
+    mail: Option<notify::MailSettings>,
+    webhook: Option<notify::WebhookSettings>,
+    keep: Keep,
+    apps: BTreeMap<AppName, AppSettings>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        let fixed = |text: &str| text.parse().expect("the address stands in this file");
+        Self {
+            listen: fixed(PROXY_ADDR),
+            api: fixed(API_ADDR),
+            public_url: None,
+            mail: None,
+            webhook: None,
+            keep: Keep::default(),
+            apps: BTreeMap::new(),
+        }
+    }
+}
+
+impl From<Raw> for Settings {
+    fn from(raw: Raw) -> Self {
+        let Raw { listen, api, public_url, mail, webhook, keep, apps } = raw;
+        Self { listen, api, public_url, messages: notify::Settings { mail, webhook }, keep, apps }
+    }
+}
+
+/// What an operator may set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Raw")]
+pub struct Settings {
+    /// Where the proxy listens.
+    pub listen: SocketAddr,
+    /// Where API and dashboard listen.
+    pub api: SocketAddr,
+    /// How apps are reached from outside, where that is not by `listen`: `https://example.com`.
+    pub public_url: Option<String>,
+    /// By which channels people are told: `[mail]` and `[webhook]`.
+    pub messages: notify::Settings,
+    /// What is kept of the past.
+    pub keep: Keep,
+    /// What is set for single apps.
+    pub apps: BTreeMap<AppName, AppSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Raw::default().into()
+    }
+}
+
+/// What is kept of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// At most so many artifacts beside those in use.
+    pub artifacts: usize,
+    /// At most so many bytes of artifacts beside those in use.
+    pub artifact_bytes: u64,
+    /// Builds and their logs, by app.
+    pub builds: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { artifacts: 20, artifact_bytes: 10 * 1024 * 1024 * 1024, builds: 200 }
+    }
+}
+
+/// What is set for one app.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AppSettings {
+    /// The GitHub repository it is built from, beside pushes to Toehold.
+    pub github: Option<GithubSettings>,
+}
+
+/// A GitHub repository.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubSettings {
+    /// `owner/name`, as the payload says it.
+    pub repository: String,
+    /// Where it is cloned from; never taken from a payload.
+    pub url: String,
+    /// A file with a webhook secret a line; several while one is being replaced.
+    pub secrets_file: PathBuf,
+}
+
+impl Settings {
+    /// Reads `path`; what is not there has its default.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
+        toml::from_str(text).map_err(|source| SettingsError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let settings = Settings::parse("[keep]\nartifacts = 3\n", Path::new("server.toml"))
+            .expect("it is well-formed");
+        assert_eq!(settings.keep.artifacts, 3);
+        assert_eq!(settings.api.to_string(), API_ADDR);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = Settings::parse("listn = 1\n", Path::new("server.toml")).expect_err("a typo");
+        let source = std::error::Error::source(&error).expect("toml says where").to_string();
+        assert!(source.contains("listn") && source.contains("line 1"), "{source}");
+    }
+}
