@@ -1,0 +1,163 @@
+//! What is wished, as agents and proxy are told it: always the whole.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{MutexGuard, PoisonError};
+
+use toehold_core::model::{App, AppName, Instance, MachineName, Release, Track};
+use toehold_core::wire::Order;
+use toehold_core::wire::agent::{Placed, Placement};
+use toehold_core::wire::proxy::{AppRoute, Routes};
+use tracing::error;
+
+use super::Control;
+use super::apps::{Apps, Loaded};
+
+/// The one machine there is.
+pub(super) const LOCAL: &str = "local";
+
+/// How many plans are remembered, to know what a proxy that lags has in force.
+const PLANS_KEPT: usize = 256;
+
+/// The plans told so far in this epoch.
+#[derive(Default)]
+pub(super) struct Plans {
+    epoch: u64,
+    rev: u64,
+    /// The route's revision of each app, by plan.
+    told: VecDeque<(u64, BTreeMap<AppName, u64>)>,
+}
+
+impl Plans {
+    pub(super) fn new(epoch: u64) -> Self {
+        Self { epoch, ..Self::default() }
+    }
+
+    /// The newest plan.
+    pub(super) const fn order(&self) -> Order {
+        Order { epoch: self.epoch, rev: self.rev }
+    }
+
+    fn next(&mut self, revs: BTreeMap<AppName, u64>) -> Order {
+        self.rev += 1;
+        self.told.push_back((self.rev, revs));
+        if self.told.len() > PLANS_KEPT {
+            self.told.pop_front();
+        }
+        self.order()
+    }
+
+    /// The revision of an app's route in a plan that is in force; 0 where the plan is of an earlier
+    /// epoch or forgotten: then nothing is known to be in force.
+    pub(super) fn applied(&self, order: Order, app: &AppName) -> u64 {
+        if order.epoch != self.epoch {
+            return 0;
+        }
+        let plan = self.told.iter().find(|(rev, _)| *rev == order.rev);
+        plan.and_then(|(_, revs)| revs.get(app)).copied().unwrap_or(0)
+    }
+}
+
+impl Control {
+    pub(super) fn plans(&self) -> MutexGuard<'_, Plans> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everyone what is wished now.
+    pub(super) async fn project(&self) {
+        let apps = self.apps.lock().await;
+        self.project_all(&apps);
+    }
+
+    pub(super) fn project_all(&self, apps: &Apps) {
+        let revs = apps.by_name.iter().map(|(name, it)| (name.clone(), it.app.route.rev)).collect();
+        let order = self.plans().next(revs);
+        // The proxy first: what takes traffic away must not wait for anything.
+        self.parts.fleet.route(Routes {
+            order,
+            apps: apps.by_name.values().map(route).collect(),
+            cookie_key: hex::encode(self.parts.keys.cookie()),
+        });
+        let instances = apps.by_name.values().flat_map(|loaded| self.placed(loaded)).collect();
+        let local: MachineName = LOCAL.parse().expect("the name is fixed and allowed");
+        self.parts.fleet.place([(local, Placement { order, instances })].into());
+    }
+
+    fn placed(&self, loaded: &Loaded) -> Vec<Placed> {
+        let place = |instance: &Instance| {
+            let release = loaded.releases.get(&instance.release)?;
+            self.place(&loaded.app, release, instance)
+        };
+        loaded.app.instances.iter().filter_map(place).collect()
+    }
+
+    fn place(&self, app: &App, release: &Release, instance: &Instance) -> Option<Placed> {
+        let run = &release.spec.run;
+        let layout = &self.parts.layout;
+        Some(Placed {
+            id: instance.id.clone(),
+            release: release.number,
+            track: instance.track,
+            goal: instance.goal,
+            artifact: release.artifact.clone(),
+            artifact_path: crate::builder::artifact_path(&layout.artifacts(), &release.artifact)
+                .display()
+                .to_string(),
+            command: run.web.clone()?,
+            release_command: run.release.clone(),
+            env: self.environment(app, release),
+            data_dir: layout.app_data(&app.name).display().to_string(),
+            cpus: run.cpus,
+            memory_bytes: run.memory_bytes,
+            grace: run.grace,
+            health: release.spec.health.clone(),
+        })
+    }
+
+    /// What an instance finds in its environment: what the operator's Toehold gives, over that the
+    /// app's own words, over that its secrets.
+    fn environment(&self, app: &App, release: &Release) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        let token = self.parts.keys.app_token(&app.name);
+        env.insert("OFREP_ENDPOINT".into(), format!("http://{}", self.parts.settings.api));
+        // The form of this variable is that of a query: values are percent-encoded.
+        env.insert("OFREP_HEADERS".into(), format!("Authorization=Bearer%20{}", token.reveal()));
+        env.extend(release.spec.run.env.clone());
+        if let Some(version) = &release.secrets {
+            match self.parts.vault.read(&app.name, version) {
+                Ok(secrets) => {
+                    let wanted = |(name, _): &(String, crate::secret::Secret)| {
+                        release.spec.run.secrets.contains(name)
+                    };
+                    env.extend(
+                        secrets
+                            .into_iter()
+                            .filter(wanted)
+                            .map(|(name, value)| (name, value.reveal().to_owned())),
+                    );
+                }
+                Err(error) => {
+                    error!(app.name = %app.name, release.id = %release.number, %error, "the secrets of a release cannot be read");
+                }
+            }
+        }
+        env
+    }
+}
+
+fn route(loaded: &Loaded) -> AppRoute {
+    let app = &loaded.app;
+    let arm = app.route.arms.iter().find(|arm| arm.track == Track::Stable);
+    let release = arm.and_then(|arm| loaded.releases.get(&arm.release));
+    // How an app is reached is said by the release that serves everyone, never by a canary.
+    let default = toehold_core::spec::Spec::default().proxy;
+    let proxy = release.map_or(default, |release| release.spec.proxy.clone());
+    AppRoute {
+        app: app.name.clone(),
+        rev: app.route.rev,
+        hosts: proxy.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        arms: app.route.arms.clone(),
+        sticky: proxy.sticky,
+        timeout: proxy.timeout,
+        max_body_bytes: proxy.max_body_bytes,
+    }
+}

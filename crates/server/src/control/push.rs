@@ -1,0 +1,386 @@
+//! Something new to build: from a push, a webhook, or because somebody asked.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toehold_core::model::{
+    AppName, BranchName, Build, BuildPhase, CommitId, Event, EventKind, Number, Subject, Track,
+    Trigger,
+};
+use toehold_core::spec::Spec;
+use toehold_core::wire::api::{DeployRequest, Done, Queued};
+use toehold_core::wish::Wish;
+
+use super::apps::build_key;
+use super::carry_out::{Change, only_saying};
+use super::queue::Entry;
+use super::{Control, ControlError};
+use crate::source::repository::{CommitInfo, Quarantine, Repository};
+use crate::source::update::{self, RefUpdate, track_of};
+use crate::store::{Key, Rev, Write};
+
+/// Where an app says what it is.
+const CONFIG: &str = "toehold.toml";
+
+/// The largest `toehold.toml`, in bytes.
+const CONFIG_MAX_BYTES: usize = 256 * 1024;
+
+/// What comes of a push.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// What comes of each ref, in order.
+    pub refs: Vec<Verdict>,
+}
+
+/// What comes of one ref.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is built.
+    Queued {
+        /// The build.
+        #[serde(flatten)]
+        queued: Queued,
+        /// Where it goes.
+        track: Track,
+        /// Whether the push is to fail when the build does.
+        reject: bool,
+    },
+    /// It is not built, and why.
+    Ignored {
+        /// In words.
+        why: String,
+    },
+}
+
+/// What is to be built.
+pub(super) struct Wanted {
+    pub(super) commit: CommitId,
+    pub(super) branch: BranchName,
+    pub(super) track: Track,
+    pub(super) trigger: Trigger,
+    pub(super) info: CommitInfo,
+    pub(super) objects: Option<PathBuf>,
+    /// A document that must not be there yet and is written with it: a webhook's delivery.
+    pub(super) once: Option<Key>,
+}
+
+impl Control {
+    /// Takes in a push, as git tells it to our hook. `objects` is git's quarantine where the refs
+    /// are not updated yet: then only what may fail the push is queued.
+    pub async fn push(
+        &self,
+        name: &AppName,
+        lines: &str,
+        objects: Option<&Path>,
+        actor: &str,
+    ) -> Result<Pushed, ControlError> {
+        let repository = self.repository(name)?;
+        let quarantine = match objects {
+            Some(path) => Some(repository.quarantine(path)?),
+            None => None,
+        };
+        let mut refs = Vec::new();
+        for update in update::parse(lines.as_bytes())? {
+            let verdict = self.push_one(name, &repository, &update, quarantine.as_ref(), actor);
+            refs.push(verdict.await?);
+        }
+        Ok(Pushed { refs })
+    }
+
+    async fn push_one(
+        &self,
+        name: &AppName,
+        repository: &Repository,
+        update: &RefUpdate,
+        quarantine: Option<&Quarantine>,
+        actor: &str,
+    ) -> Result<Verdict, ControlError> {
+        let (branch, commit) = match update {
+            RefUpdate::Branch { branch, new, .. } => (branch, new),
+            other => return Ok(Verdict::Ignored { why: why_ignored(other) }),
+        };
+        let spec = self.spec_at(repository, commit, quarantine).await?;
+        let track = match track_of(&spec, branch) {
+            Ok(track) => track,
+            Err(unmapped) => {
+                let why = unmapped.to_string();
+                if quarantine.is_none() {
+                    self.ignored(name, actor, &why).await;
+                }
+                return Ok(Verdict::Ignored { why });
+            }
+        };
+        let reject = spec.build.reject_push;
+        if quarantine.is_some() && !reject {
+            return Ok(Verdict::Ignored { why: String::new() });
+        }
+        let info = repository.commit_info(commit, quarantine).await?;
+        let objects = quarantine.map(|it| it.path().to_owned());
+        let wanted = Wanted {
+            commit: commit.clone(),
+            branch: branch.clone(),
+            track,
+            trigger: Trigger::Push,
+            info,
+            objects,
+            once: None,
+        };
+        let queued = self.enqueue(name, wanted, actor).await?;
+        Ok(Verdict::Queued { queued, track, reject })
+    }
+
+    /// The configuration a commit brings; the default where it cannot be read: the build then says
+    /// what is wrong with it.
+    async fn spec_at(
+        &self,
+        repository: &Repository,
+        commit: &CommitId,
+        quarantine: Option<&Quarantine>,
+    ) -> Result<Spec, ControlError> {
+        let text = repository.read_file(commit, CONFIG, CONFIG_MAX_BYTES, quarantine).await;
+        Ok(text.ok().flatten().and_then(|text| Spec::parse(&text).ok()).unwrap_or_default())
+    }
+
+    /// Puts a build in line. The same commit on the same track, queued, running or passed last, is
+    /// not built twice.
+    pub(super) async fn enqueue(
+        &self,
+        name: &AppName,
+        wanted: Wanted,
+        actor: &str,
+    ) -> Result<Queued, ControlError> {
+        self.queue().has_room()?;
+        if let Some(once) = &wanted.once
+            && self.store().get(once).await?.is_some()
+        {
+            return Err(ControlError::TakenBefore);
+        }
+        if let Some(number) = self.built_already(name, &wanted).await? {
+            return Ok(Queued { number, already: true });
+        }
+        let mut number = Number(0);
+        let once = wanted.once.clone();
+        let revs = self
+            .change(name, actor, None, |situation, _| {
+                let mut app = situation.app.clone();
+                number = Number(app.next_number);
+                app.next_number += 1;
+                let build = wanted.build(name, number, situation.now);
+                let events = wanted.events(&build, actor);
+                let mut change = Change::from(only_saying(&app, events));
+                change.more.push(Write::put(build_key(name, number), &build));
+                if let Some(once) = &once {
+                    change.expect.push((once.clone(), Rev(0)));
+                    change.more.push(Write::put(once.clone(), &number.0));
+                }
+                Ok(change)
+            })
+            .await?;
+        debug_assert_eq!(revs.len(), 2, "one event for the push, one for the build");
+        let entry =
+            Entry { app: name.clone(), number, track: wanted.track, objects: wanted.objects };
+        let gone = self.queue().push(entry);
+        for older in gone {
+            self.superseded(&older, number).await?;
+        }
+        self.wake_queue.notify_one();
+        Ok(Queued { number, already: false })
+    }
+
+    async fn built_already(
+        &self,
+        name: &AppName,
+        wanted: &Wanted,
+    ) -> Result<Option<Number>, ControlError> {
+        let builds = self.builds(name).await?;
+        let newest = builds.into_iter().find(|build| build.track == wanted.track);
+        Ok(newest
+            .filter(|build| build.commit == wanted.commit)
+            .filter(|build| match build.phase {
+                BuildPhase::Queued | BuildPhase::Running { .. } => true,
+                BuildPhase::Passed { .. } => !matches!(wanted.trigger, Trigger::Asked { .. }),
+                _ => false,
+            })
+            .map(|build| build.number))
+    }
+
+    /// `POST …/deploy`: the newest commit of a track, a commit, or a release again.
+    pub async fn deploy(
+        &self,
+        name: &AppName,
+        request: &DeployRequest,
+        actor: &str,
+    ) -> Result<Deployed, ControlError> {
+        if let Some(release) = request.release {
+            let track = request.track.unwrap_or(Track::Stable);
+            let wish = Wish::Deploy { release, track, automatic: false };
+            return Ok(Deployed::Done(self.wish(name, &wish, actor).await?));
+        }
+        let repository = self.repository(name)?;
+        let (commit, branch, track) = self.wanted_of(name, &repository, request).await?;
+        let again = self.redeploy(name, &commit, track, actor).await?;
+        if let Some(done) = again {
+            return Ok(Deployed::Done(done));
+        }
+        let info = repository.commit_info(&commit, None).await?;
+        let trigger = Trigger::Asked { by: actor.to_owned() };
+        let wanted = Wanted { commit, branch, track, trigger, info, objects: None, once: None };
+        Ok(Deployed::Queued(self.enqueue(name, wanted, actor).await?))
+    }
+
+    /// A commit whose newest build on this track passed is deployed from its artifact: the same
+    /// bytes, not others made anew.
+    async fn redeploy(
+        &self,
+        name: &AppName,
+        commit: &CommitId,
+        track: Track,
+        actor: &str,
+    ) -> Result<Option<Done>, ControlError> {
+        let builds = self.builds(name).await?;
+        let newest = builds.into_iter().find(|build| build.commit == *commit);
+        match newest {
+            Some(build) if matches!(build.phase, BuildPhase::Passed { .. }) => {
+                let wish = Wish::Deploy { release: build.number, track, automatic: false };
+                Ok(Some(self.wish(name, &wish, actor).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn wanted_of(
+        &self,
+        name: &AppName,
+        repository: &Repository,
+        request: &DeployRequest,
+    ) -> Result<(CommitId, BranchName, Track), ControlError> {
+        let branches = match (&request.branch, request.track) {
+            (Some(branch), _) => vec![branch.clone()],
+            (None, track) => self.branches_of(name, track.unwrap_or(Track::Stable)).await?,
+        };
+        for branch in branches {
+            let head = repository.head(&branch).await?;
+            let commit = request.commit.clone().or(head);
+            let Some(commit) = commit else { continue };
+            if !repository.has(&commit).await? {
+                return Err(ControlError::NoCommit { app: name.clone(), commit });
+            }
+            let spec = self.spec_at(repository, &commit, None).await?;
+            let by_branch = track_of(&spec, &branch).ok();
+            let track = request.track.or(by_branch).unwrap_or(Track::Stable);
+            return Ok((commit, branch, track));
+        }
+        let track = request.track.unwrap_or(Track::Stable);
+        Err(ControlError::NothingPushed { app: name.clone(), track })
+    }
+
+    /// The branches that go to a track, by the release that serves, the app's own word first.
+    async fn branches_of(
+        &self,
+        name: &AppName,
+        track: Track,
+    ) -> Result<Vec<BranchName>, ControlError> {
+        let apps = self.apps.lock().await;
+        let loaded = apps.get(name)?;
+        let serving = loaded.app.serving().and_then(|number| loaded.releases.get(&number));
+        let default = Spec::default();
+        let spec = serving.map_or(&default, |release| &release.spec);
+        let of_track = spec.branches.iter().filter(|(_, to)| **to == track);
+        Ok(of_track.filter_map(|(branch, _)| branch.parse().ok()).collect())
+    }
+
+    pub(super) fn repository(&self, name: &AppName) -> Result<Repository, ControlError> {
+        Ok(Repository::open(&self.layout().repositories(), name)?)
+    }
+
+    async fn ignored(&self, name: &AppName, actor: &str, why: &str) {
+        let event = Event {
+            rev: 0,
+            at: self.clock().now(),
+            app: Some(name.clone()),
+            kind: EventKind::PushIgnored,
+            subject: Subject::App,
+            cause: None,
+            actor: actor.to_owned(),
+            text: why.to_owned(),
+            facts: serde_json::Value::Null,
+        };
+        self.say(event).await;
+    }
+}
+
+/// Why nothing comes of a ref, in words for the pusher; empty for our own.
+fn why_ignored(update: &RefUpdate) -> String {
+    match update {
+        RefUpdate::Branch { .. } | RefUpdate::Own { .. } => String::new(),
+        RefUpdate::BranchDeleted { branch, .. } => {
+            format!("branch {branch} was deleted: nothing is built, what runs goes on")
+        }
+        RefUpdate::Tag { name } => format!("tag {name}: only branches are built"),
+        RefUpdate::Other { name } => format!("{name}: only branches are built"),
+    }
+}
+
+/// What came of a request to deploy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "deployed", rename_all = "snake_case")]
+pub enum Deployed {
+    /// A build was queued.
+    Queued(Queued),
+    /// A release that was built already is deployed.
+    Done(Done),
+}
+
+impl Wanted {
+    fn build(&self, name: &AppName, number: Number, now: toehold_core::time::Timestamp) -> Build {
+        Build {
+            app: name.clone(),
+            number,
+            commit: self.commit.clone(),
+            branch: self.branch.clone(),
+            track: self.track,
+            subject: self.info.subject.clone(),
+            author: self.info.author.clone(),
+            trigger: self.trigger.clone(),
+            queued_at: now,
+            started_at: None,
+            ended_at: None,
+            phase: BuildPhase::Queued,
+            steps: Vec::new(),
+            cause: None,
+        }
+    }
+
+    fn events(&self, build: &Build, actor: &str) -> Vec<Event> {
+        let event = |kind, text: String| Event {
+            rev: 0,
+            at: build.queued_at,
+            app: Some(build.app.clone()),
+            kind,
+            subject: Subject::Release(build.number),
+            cause: None,
+            actor: actor.to_owned(),
+            text,
+            facts: serde_json::json!({
+                "commit": build.commit, "branch": build.branch, "track": build.track,
+                "author": build.author, "subject": build.subject, "trigger": build.trigger,
+            }),
+        };
+        let what = format!("{}@{}", build.branch, build.commit.short());
+        let how = match &self.trigger {
+            Trigger::Push => format!("{what} was pushed: {}", build.subject),
+            Trigger::Webhook { forge, .. } => {
+                format!("{forge} says {what} was pushed: {}", build.subject)
+            }
+            Trigger::Asked { by } => format!("{by} asked for {what}: {}", build.subject),
+        };
+        vec![
+            event(EventKind::PushReceived, how),
+            event(
+                EventKind::BuildQueued,
+                format!("build {} of {what} is queued for {}", build.number, build.track),
+            ),
+        ]
+    }
+}

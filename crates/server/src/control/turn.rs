@@ -1,0 +1,68 @@
+//! The loop: something was seen, so decide; and look again now and then, whatever was missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use toehold_core::decide::{Situation, decide};
+use toehold_core::model::AppName;
+use toehold_core::time::Timestamp;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::warn;
+
+use super::{Control, ControlError};
+
+/// The longest time without a look.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The shortest time between two looks: news that come in a burst are looked at once.
+const BREATH: Duration = Duration::from_millis(5);
+
+/// Runs until shutdown.
+pub(super) async fn run(control: Arc<Control>) {
+    let mut news = control.parts.fleet.news();
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut counted = Timestamp::default();
+    loop {
+        tokio::select! {
+            () = control.shutdown.cancelled() => return,
+            _ = news.changed() => {}
+            () = control.wake.notified() => {}
+            _ = tick.tick() => {}
+        }
+        let began = Instant::now();
+        control.count(&mut counted);
+        for name in control.app_names().await {
+            if let Err(error) = control.look(&name).await {
+                warn!(app.name = %name, %error, "an app could not be looked after; it is tried again");
+            }
+        }
+        tokio::time::sleep_until(began + BREATH).await;
+    }
+}
+
+impl Control {
+    /// Takes in what the proxy counted, once a report.
+    fn count(&self, counted: &mut Timestamp) {
+        if let Some(seen) = self.parts.fleet.proxy().filter(|seen| seen.report.at != *counted) {
+            *counted = seen.report.at;
+            self.metrics().take(&seen.report);
+        }
+    }
+
+    /// Decides about one app and carries it out.
+    async fn look(&self, name: &AppName) -> Result<(), ControlError> {
+        let mut apps = self.apps.lock().await;
+        let seen = self.seen(name);
+        let loaded = apps.get_mut(name)?;
+        let situation = Situation {
+            app: &loaded.app,
+            releases: &loaded.releases,
+            seen: &seen,
+            now: self.clock().now(),
+        };
+        let Some(decision) = decide(situation, &mut loaded.memory) else { return Ok(()) };
+        self.carry_out(&mut apps, name, decision.into(), &seen, ("toehold", None)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! An app at one glance.
+
+use std::collections::BTreeMap;
+
+use toehold_core::model::{AppName, InstanceId, Number, Release, ReleaseVerdict, Split, Track};
+use toehold_core::wire::agent::{LogFrom, LogPiece};
+use toehold_core::wire::api::{AppView, InstanceView, ReleaseView};
+use toehold_core::wire::proxy::InstanceCounters;
+
+use super::apps::Loaded;
+use super::{Control, ControlError};
+
+impl Control {
+    /// Everything of an app.
+    pub async fn view(&self, name: &AppName) -> Result<AppView, ControlError> {
+        let apps = self.apps.lock().await;
+        let loaded = apps.get(name)?;
+        let app = &loaded.app;
+        let traffic = self.metrics().traffic(name, self.clock().now());
+        Ok(AppView {
+            app: name.clone(),
+            urls: self.urls(loaded),
+            serving: app.serving(),
+            wanted: app.stable.as_ref().map(|stable| stable.release),
+            rollout: app.rollout.clone(),
+            split: split(loaded),
+            pin: app.pin.clone(),
+            scale: app.scale.clone(),
+            route: app.route.clone(),
+            instances: self.instances(loaded),
+            alerts: app.alerts.clone(),
+            traffic,
+            building: self.queue().current(name),
+        })
+    }
+
+    fn instances(&self, loaded: &Loaded) -> Vec<InstanceView> {
+        let seen = self.seen(&loaded.app.name);
+        let report = self.parts.fleet.proxy().map(|seen| seen.report).unwrap_or_default();
+        let mut counters: BTreeMap<InstanceId, InstanceCounters> =
+            report.instances.into_iter().map(|it| (it.instance.clone(), it)).collect();
+        let instances = loaded.app.instances.iter().map(|instance| {
+            let counted = counters.remove(&instance.id);
+            InstanceView {
+                instance: instance.clone(),
+                status: seen.instances.get(&instance.id).cloned(),
+                in_flight: counted.as_ref().map_or(0, |counted| counted.in_flight),
+                set_aside: counted.and_then(|counted| counted.set_aside),
+            }
+        });
+        instances.collect()
+    }
+
+    /// Where an app is reached: its own hosts, else `<app>.localhost` at the proxy.
+    fn urls(&self, loaded: &Loaded) -> Vec<String> {
+        let settings = self.settings();
+        let serving = loaded.app.serving().and_then(|number| loaded.releases.get(&number));
+        let hosts = serving.map(|release| release.spec.proxy.hosts.clone()).unwrap_or_default();
+        let port = settings.listen.port();
+        let mut urls: Vec<String> =
+            hosts.iter().map(|host| format!("http://{host}:{port}")).collect();
+        urls.extend(settings.public_url.clone());
+        urls.push(format!("http://{}.localhost:{port}", loaded.app.name));
+        urls
+    }
+
+    /// Every release of an app that is kept, newest first.
+    pub async fn releases(&self, name: &AppName) -> Result<Vec<ReleaseView>, ControlError> {
+        let (serving, canary) = {
+            let apps = self.apps.lock().await;
+            let app = &apps.get(name)?.app;
+            let rollout = app.rollout.as_ref().filter(|rollout| rollout.phase.runs());
+            (app.serving(), rollout.map(|rollout| rollout.release))
+        };
+        let (docs, _) = self.store().list_as::<Release>(&format!("release/{name}/")).await?;
+        let view = |release: Release| {
+            let state = state_of(&release, serving, canary);
+            ReleaseView { release, state }
+        };
+        Ok(docs.into_iter().rev().map(|doc| view(doc.value)).collect())
+    }
+
+    /// A piece of an instance's log.
+    pub async fn instance_log(
+        &self,
+        instance: &InstanceId,
+        from: LogFrom,
+        max_bytes: u64,
+    ) -> Result<LogPiece, ControlError> {
+        Ok(self.parts.fleet.read_log(instance, from, max_bytes).await?)
+    }
+}
+
+fn state_of(release: &Release, serving: Option<Number>, canary: Option<Number>) -> String {
+    if serving == Some(release.number) {
+        return "serving".into();
+    }
+    if canary == Some(release.number) {
+        return "canary".into();
+    }
+    match &release.verdict {
+        ReleaseVerdict::Untried => "untried".into(),
+        ReleaseVerdict::Good => "good".into(),
+        ReleaseVerdict::Bad { why } => format!("bad: {why}"),
+    }
+}
+
+/// The split in force: what the route says, not what was wished.
+fn split(loaded: &Loaded) -> Option<Split> {
+    let weight = |track| {
+        let arms = &loaded.app.route.arms;
+        arms.iter().find(|arm| arm.track == track).map_or(0, |arm| arm.weight)
+    };
+    match (weight(Track::Stable), weight(Track::Canary)) {
+        (0, 0) => None,
+        (_, 0) => Some(Split::ALL_STABLE),
+        (stable, canary) => Split::new(stable, canary),
+    }
+}

@@ -1,0 +1,104 @@
+//! What people and jobs ask for.
+
+use toehold_core::decide::Decision;
+use toehold_core::model::{App, AppName, Event, EventKind, Number, Release, Subject};
+use toehold_core::spec::Spec;
+use toehold_core::wire::api::Done;
+use toehold_core::wish::{Wish, grant};
+
+use super::apps::{app_key, release_key};
+use super::carry_out::Change;
+use super::{Control, ControlError};
+use crate::source::hooks::HookCommand;
+use crate::source::repository::Repository;
+use crate::store::{CommitError, Rev, Txn, Write};
+
+impl Control {
+    /// Makes an app and its repository; what is there already is left as it is.
+    pub async fn create_app(&self, name: &AppName, actor: &str) -> Result<Done, ControlError> {
+        self.repository_made(name).await?;
+        let mut apps = self.apps.lock().await;
+        if apps.by_name.contains_key(name) {
+            return Ok(Done { text: format!("{name} is there already"), event: None });
+        }
+        let now = self.clock().now();
+        let app = App::new(name.clone(), now);
+        let event = Event {
+            rev: 0,
+            at: now,
+            app: Some(name.clone()),
+            kind: EventKind::AppCreated,
+            subject: Subject::App,
+            cause: None,
+            actor: actor.to_owned(),
+            text: format!("{name} was made"),
+            facts: serde_json::Value::Null,
+        };
+        let txn = Txn::by(actor)
+            .expect(app_key(name), Rev::NONE)
+            .write(Write::put(app_key(name), &app))
+            .write(Write::event(&event));
+        let committed = match self.store().commit(txn).await {
+            Ok(committed) => committed,
+            Err(CommitError::Conflict { .. }) => return Err(ControlError::AppExists(name.clone())),
+            Err(error) => return Err(error.into()),
+        };
+        let rev = committed.revs.first().copied().unwrap_or(Rev::NONE);
+        apps.take_in(self.store(), rev, app).await?;
+        drop(apps);
+        self.flags().declare(name, &Spec::default().flags, actor).await?;
+        Ok(Done { text: event.text, event: committed.revs.last().map(|rev| rev.0) })
+    }
+
+    /// Sees to it that an app has its repository, and hooks that call this very program.
+    pub(super) async fn repository_made(&self, name: &AppName) -> Result<(), ControlError> {
+        let hook = HookCommand {
+            toehold: self.parts.program.clone(),
+            dir: self.layout().root().to_owned(),
+        };
+        Repository::create(&self.layout().repositories(), name, &hook).await?;
+        Ok(())
+    }
+
+    /// Grants a wish about an app, or says why not.
+    pub async fn wish(
+        &self,
+        name: &AppName,
+        wish: &Wish,
+        actor: &str,
+    ) -> Result<Done, ControlError> {
+        // A release a person names may be none that the app speaks of now.
+        let named = match wish {
+            Wish::Deploy { release, .. } | Wish::Rollback { to: Some(release) } => Some(*release),
+            _ => None,
+        };
+        let named = match named {
+            Some(number) => Some(self.release(name, number).await?),
+            None => None,
+        };
+        let mut text = String::new();
+        let revs = self
+            .change(name, actor, None, |situation, releases| {
+                if let Some(release) = &named {
+                    releases.insert(release.number, release.clone());
+                }
+                let situation = toehold_core::decide::Situation { releases, ..situation };
+                let decision: Decision = grant(situation, wish, actor)?;
+                text = decision
+                    .events
+                    .first()
+                    .map_or_else(|| "it is so already".to_owned(), |event| event.text.clone());
+                Ok(Change::from(decision))
+            })
+            .await?;
+        Ok(Done { text, event: revs.first().copied() })
+    }
+
+    /// A release of an app.
+    pub async fn release(&self, name: &AppName, number: Number) -> Result<Release, ControlError> {
+        let found = self.store().get_as::<Release>(&release_key(name, number)).await?;
+        found
+            .map(|found| found.value)
+            .ok_or_else(|| ControlError::NoRelease { app: name.clone(), number })
+    }
+}
