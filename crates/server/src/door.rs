@@ -1,1 +1,112 @@
-//! Placeholder.
+//! The door: API and dashboard, to the owner of the state folder over a Unix socket and to whoever
+//! has a token or a session over TCP. Who comes in is decided in one place, from one table.
+
+mod access;
+mod api;
+mod assets;
+mod desk;
+mod extract;
+mod forge;
+mod ofrep;
+mod openapi;
+mod origin;
+mod owner;
+mod pages;
+mod problem;
+mod routes;
+mod serve;
+mod stream;
+mod subject;
+mod throttle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tokio::sync::Semaphore;
+
+use crate::control::Control;
+use problem::Unable;
+use throttle::Throttle;
+
+pub use routes::{Need, ROUTES, Route, Voice};
+pub use serve::{ServeError, serve};
+
+/// How long a handler may take to begin its answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many streams may be open at once.
+const STREAMS: usize = 64;
+
+/// What a page may load and be loaded by: only what is ours, and nobody may frame it.
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'; object-src 'none'";
+
+/// Which door somebody comes in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// The Unix socket: who may open it owns the state folder and may do everything.
+    Owner,
+    /// The network: a token or a session is needed.
+    Network,
+}
+
+/// What every handler has.
+pub(crate) type Door = Arc<Inside>;
+
+/// What is behind the door.
+pub(crate) struct Inside {
+    control: Arc<Control>,
+    local: Local,
+    throttle: Throttle,
+    streams: Arc<Semaphore>,
+}
+
+/// Everything there is to ask.
+pub fn router(control: Arc<Control>, local: Local) -> Router {
+    let streams = Arc::new(Semaphore::new(STREAMS));
+    let door: Door = Arc::new(Inside { control, local, throttle: Throttle::default(), streams });
+    routes::router(&door)
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(with_policy))
+        .with_state(door)
+}
+
+async fn not_found(uri: Uri) -> Unable {
+    let path: String = uri.path().chars().take(200).collect();
+    Unable::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
+        .hint("GET /api/v1/openapi.json")
+}
+
+async fn wrong_method(uri: Uri) -> Unable {
+    let path: String = uri.path().chars().take(200).collect();
+    let title = format!("{path} cannot be asked for in this way");
+    Unable::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", title)
+        .hint("GET /api/v1/openapi.json")
+}
+
+/// What every answer says to browsers.
+async fn with_policy(request: Request, next: Next) -> Response {
+    let is_ofrep = request.uri().path().starts_with("/ofrep/");
+    let mut response = next.run(request).await;
+    if is_ofrep {
+        ofrep::open(&mut response);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // Not `no-referrer`: browsers would then say `Origin: null` with our own forms.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
