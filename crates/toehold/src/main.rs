@@ -1,2 +1,18 @@
-//! The `toehold` command.
-fn main() {}
+//! The `toehold` command: reads its arguments, calls a room, shows what came of it.
+
+mod args;
+mod client;
+mod cmd;
+mod demo;
+mod report;
+mod show;
+mod supervise;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    report::finish(cmd::run(args))
+}

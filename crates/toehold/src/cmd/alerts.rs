@@ -1,0 +1,64 @@
+//! `toehold alerts`.
+
+use serde_json::json;
+use toehold_core::model::{Alert, AlertPhase};
+use toehold_core::wire::api::{AppView, Done};
+use toehold_core::wish::Wish;
+
+use crate::args::Alerts;
+use crate::cmd::{Context, wishes};
+use crate::report::Outcome;
+use crate::show::{self, paint, table, time::ago};
+
+/// Lists alerts and says what is done about them.
+pub fn run(context: &Context, alerts: &Alerts) -> Outcome {
+    match alerts {
+        Alerts::Ack { alert } => wishes::wish(context, &Wish::AckAlert { alert: *alert }),
+        Alerts::Clear { alert } => wishes::wish(context, &Wish::ClearAlert { alert: *alert }),
+        Alerts::Ls => list(context),
+        Alerts::Test => {
+            let client = context.client()?;
+            context.block_on(async {
+                let done: Done = client.post("/api/v1/messages/test", &json!({})).await?;
+                wishes::show_done(context, &done)
+            })
+        }
+    }
+}
+
+fn list(context: &Context) -> Outcome {
+    let client = context.client()?;
+    context.block_on(async {
+        let app = context.app(&client).await?;
+        let view: AppView = client.get(&format!("/api/v1/apps/{app}")).await?;
+        if context.json() {
+            return show::json(&view.alerts);
+        }
+        if view.alerts.is_empty() {
+            return show::line("no alert");
+        }
+        let rows: Vec<Vec<String>> = view.alerts.iter().map(row).collect();
+        table::columns(&rows).iter().try_for_each(|line| show::line(line))
+    })
+}
+
+fn row(alert: &Alert) -> Vec<String> {
+    let state = match &alert.phase {
+        AlertPhase::Raised { stale: false } => paint::bad("raised"),
+        AlertPhase::Raised { stale: true } => paint::bad("raised, no news"),
+        AlertPhase::Cleared { why, .. } => {
+            paint::faint(&format!("cleared: {}", table::safe(why, 60)))
+        }
+    };
+    let seen = alert.acknowledged_by.as_ref().map(|by| format!("seen by {}", table::safe(by, 30)));
+    vec![
+        format!("alert/{}", alert.id),
+        alert.instance.short(),
+        alert.track.to_string(),
+        alert.release.to_string(),
+        format!("{} {:.0} % (above {:.0} %)", alert.metric.as_str(), alert.value, alert.threshold),
+        ago(alert.raised_at),
+        state,
+        seen.unwrap_or_default(),
+    ]
+}

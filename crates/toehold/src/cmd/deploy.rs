@@ -1,0 +1,92 @@
+//! `toehold deploy`: the work here, or something the control plane knows already.
+
+use toehold_core::model::{AppName, BranchName, CommitId, Number};
+use toehold_core::wire::api::DeployRequest;
+use toehold_server::control::Deployed;
+use toehold_server::source::SourceError;
+use toehold_server::source::worktree::Worktree;
+
+use crate::args::Deploy;
+use crate::client::Client;
+use crate::cmd::{Context, follow};
+use crate::report::{Failure, Outcome};
+use crate::show;
+
+/// Brings the work here to Toehold, builds and deploys it, and stays until it serves.
+pub fn run(context: &Context, deploy: &Deploy) -> Outcome {
+    let client = context.client()?;
+    context.block_on(async {
+        let app = context.app(&client).await?;
+        let request = request(context, deploy, &app).await?;
+        let path = format!("/api/v1/apps/{app}/deploy");
+        match client.post::<Deployed>(&path, &request).await? {
+            Deployed::Done(done) if context.json() => show::json(&done),
+            Deployed::Done(done) => show::line(&done.text),
+            Deployed::Queued(queued) if deploy.detach => {
+                if context.json() {
+                    return show::json(&queued);
+                }
+                show::line(&format!("build {} is queued", queued.number))
+            }
+            Deployed::Queued(queued) => {
+                let style = follow::Style { json: context.json(), verbose: deploy.verbose };
+                watch(&client, &app, queued.number, style).await
+            }
+        }
+    })
+}
+
+/// ^C ends the watching, not the build.
+async fn watch(client: &Client, app: &AppName, number: Number, style: follow::Style) -> Outcome {
+    tokio::select! {
+        ended = follow::build(client, app, number, style) => ended,
+        _ = tokio::signal::ctrl_c() => {
+            show::talk(&format!("it goes on without you: toehold logs -f {number}; to stop it: toehold cancel {number}"));
+            Ok(())
+        }
+    }
+}
+
+async fn request(
+    context: &Context,
+    deploy: &Deploy,
+    app: &AppName,
+) -> Result<DeployRequest, Failure> {
+    let mut request = DeployRequest {
+        track: deploy.track,
+        commit: deploy.commit.clone(),
+        branch: deploy.branch.clone(),
+        release: deploy.release,
+    };
+    if deploy.release.is_some() || deploy.branch.is_some() || deploy.commit.is_some() {
+        return Ok(request);
+    }
+    let (commit, branch) = bring(context, deploy, app)
+        .await
+        .map_err(|error| Failure::user("cannot bring the work here to Toehold").because(&error))?;
+    request.commit = Some(commit);
+    request.branch = Some(branch);
+    Ok(request)
+}
+
+/// Sends the commit that is checked out, or with `--dirty` all that is here, to the app's
+/// repository.
+async fn bring(
+    context: &Context,
+    deploy: &Deploy,
+    app: &AppName,
+) -> Result<(CommitId, BranchName), SourceError> {
+    let worktree = Worktree::find(std::path::Path::new(".")).await?;
+    let snapshot = worktree.snapshot(deploy.dirty).await?;
+    if snapshot.changed_files > 0 && !snapshot.with_changes {
+        let files = snapshot.changed_files;
+        show::talk(&format!(
+            "{files} changed files are not committed and not taken along; --dirty takes them"
+        ));
+    }
+    let repository = context.repository(app);
+    worktree.send(&snapshot.commit, repository.as_os_str()).await?;
+    // Where no branch is checked out, it goes where the branch of that name would.
+    let main = || "main".parse().expect("the name is fixed and allowed");
+    Ok((snapshot.commit, worktree.branch().await?.unwrap_or_else(main)))
+}

@@ -1,0 +1,173 @@
+//! `toehold up`: control plane, proxy and agent as processes of their own, watched.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use socket2::{Domain, Protocol, Socket, Type};
+use toehold_host::lock::FolderLock;
+use toehold_server::layout::Layout;
+use toehold_server::settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::args::Up;
+use crate::cmd::{self, Context};
+use crate::report::{Failure, Outcome};
+use crate::supervise::{Part, Wish, keep};
+
+/// How many connections may wait while the proxy is away.
+const BACKLOG: i32 = 4096;
+
+/// How long the parts may take to end before they are killed.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Runs until ^C (the apps end too) or SIGTERM (they go on, and are taken up at the next start).
+pub fn run(context: &Context, up: &Up) -> Outcome {
+    let layout = context.layout()?;
+    let lock = take_folder(&layout)?;
+    let settings = cmd::settings(&layout)?;
+    let addresses = Addresses {
+        listen: up.listen.unwrap_or(settings.listen),
+        api: up.api.unwrap_or(settings.api),
+    };
+    let threads = up.threads.unwrap_or_else(cores).max(1);
+    let parts = parts(&layout, addresses, threads)?;
+    // One thread: a part is told to end when the thread that started it ends.
+    let ended = context.block_on(watch_over(parts, &layout, &settings, addresses));
+    drop(lock);
+    ended
+}
+
+#[derive(Clone, Copy)]
+struct Addresses {
+    listen: SocketAddr,
+    api: SocketAddr,
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn take_folder(layout: &Layout) -> Result<FolderLock, Failure> {
+    let cannot = || Failure::user(format!("cannot use {}", layout.root().display()));
+    for folder in [layout.root().to_owned(), layout.run(), layout.logs()] {
+        std::fs::create_dir_all(&folder).map_err(|error| cannot().because(&error))?;
+    }
+    FolderLock::take(&layout.run()).map_err(|error| cannot().because(&error))
+}
+
+fn parts(layout: &Layout, at: Addresses, threads: usize) -> Result<Vec<Part>, Failure> {
+    let dir = layout.root().display().to_string();
+    let arguments = |verb: &str, more: &[String]| {
+        let mut all = vec![verb.to_owned(), "--dir".into(), dir.clone(), "--supervised".into()];
+        all.extend_from_slice(more);
+        all
+    };
+    let api = listen(at.api, 1)?;
+    let public = listen(at.listen, threads)?;
+    let log = |name: &str| layout.logs().join(format!("{name}.log"));
+    Ok(vec![
+        Part {
+            name: "serve",
+            arguments: arguments(
+                "serve",
+                &["--api".into(), at.api.to_string(), "--listen".into(), at.listen.to_string()],
+            ),
+            sockets: api,
+            log: log("serve"),
+        },
+        Part {
+            name: "proxy",
+            arguments: arguments("proxy", &["--threads".into(), threads.to_string()]),
+            sockets: public,
+            log: log("proxy"),
+        },
+        Part {
+            name: "agent",
+            arguments: arguments("agent", &[]),
+            sockets: Vec::new(),
+            log: log("agent"),
+        },
+    ])
+}
+
+/// `count` sockets on the same address, so that each of the proxy's threads has its own.
+fn listen(addr: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, Failure> {
+    let open = || -> std::io::Result<OwnedFd> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        if count > 1 {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(OwnedFd::from(TcpListener::from(socket)))
+    };
+    // `SO_REUSEPORT` would let a second Toehold of the same user in: look first.
+    TcpListener::bind(addr).map(drop).and_then(|()| (0..count).map(|_| open()).collect()).map_err(|error| {
+        Failure::user(format!("cannot listen on {addr}"))
+            .because(&error)
+            .hint("who has it? `ss -ltnp`; choose another with --listen or --api")
+    })
+}
+
+async fn watch_over(
+    parts: Vec<Part>,
+    layout: &Layout,
+    settings: &Settings,
+    at: Addresses,
+) -> Outcome {
+    let cannot = |error: std::io::Error| Failure::world("cannot wait for signals").because(&error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let (wish, wishes) = watch::channel(Wish::Run);
+    let mut running = JoinSet::new();
+    for part in parts {
+        running.spawn(keep(part, wishes.clone()));
+    }
+    greet(layout, settings, at);
+    let mut failed = Ok(());
+    let ending = tokio::select! {
+        _ = interrupt.recv() => {
+            talk("ending, with every app; ^C again leaves them running");
+            Signal::INT
+        }
+        _ = terminate.recv() => Signal::TERM,
+        Some(ended) = running.join_next() => {
+            if let Ok(Err(failure)) = ended { failed = Err(failure); }
+            Signal::TERM
+        }
+    };
+    wish.send_replace(Wish::End(ending));
+    let all = async { while running.join_next().await.is_some() {} };
+    tokio::select! {
+        () = all => {}
+        _ = interrupt.recv() => { wish.send_replace(Wish::End(Signal::TERM)); }
+        () = tokio::time::sleep(PATIENCE) => { wish.send_replace(Wish::End(Signal::KILL)); }
+    }
+    let _ = tokio::time::timeout(Duration::from_secs(5), async {
+        while running.join_next().await.is_some() {}
+    })
+    .await;
+    failed
+}
+
+fn greet(layout: &Layout, settings: &Settings, at: Addresses) {
+    let visitors = settings.public_url.clone().unwrap_or_else(|| format!("http://{}", at.listen));
+    talk(&format!(
+        "toehold is up\n  visitors   {visitors}\n  dashboard  http://{}   (a link: toehold open)\n  \
+         state      {}\n  ^C ends it",
+        at.api,
+        layout.root().display(),
+    ));
+}
+
+fn talk(text: &str) {
+    // Talk goes to stderr; where that is closed nobody listens.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

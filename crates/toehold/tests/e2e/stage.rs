@@ -1,0 +1,332 @@
+//! A Toehold of its own for each test, and apps to put behind it.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The program under test.
+const TOEHOLD: &str = env!("CARGO_BIN_EXE_toehold");
+
+/// A Toehold that runs.
+pub struct Stage {
+    root: TempDir,
+    /// Where visitors come in.
+    pub port: u16,
+    /// Where the API is.
+    pub api: u16,
+    up: Child,
+}
+
+impl Stage {
+    /// Starts one and waits until it answers.
+    pub fn new() -> Self {
+        Self::with_settings("")
+    }
+
+    /// Starts one with more in its `server.toml`.
+    pub fn with_settings(more: &str) -> Self {
+        let root = TempDir::new().expect("a folder for the test");
+        let (port, api) = (free_port(), free_port());
+        let state = root.path().join("state");
+        std::fs::create_dir_all(&state).expect("the state folder");
+        let settings = format!("listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n{more}");
+        std::fs::write(state.join("server.toml"), settings).expect("the settings");
+        let up = start(&state);
+        let stage = Self { root, port, api, up };
+        until("Toehold is up", || stage.ask(&["status"]).status.success().then_some(()));
+        stage
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    /// The process of `toehold up`.
+    pub fn pid(&self) -> u32 {
+        self.up.id()
+    }
+
+    /// Runs `toehold` against it.
+    pub fn ask(&self, arguments: &[&str]) -> Output {
+        self.ask_in(self.root.path(), arguments)
+    }
+
+    /// Runs `toehold` against it, in a folder.
+    pub fn ask_in(&self, folder: &Path, arguments: &[&str]) -> Output {
+        Command::new(TOEHOLD)
+            .current_dir(folder)
+            .arg("--dir")
+            .arg(self.state())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs")
+    }
+
+    /// A repository with a small app in it, made known to Toehold.
+    pub fn app(&self, name: &str) -> App<'_> {
+        let repository = self.root.path().join(name);
+        std::fs::create_dir_all(&repository).expect("the repository");
+        let app = App { stage: self, name: name.to_owned(), repository };
+        app.git(&["init", "--quiet", "--initial-branch", "main"]);
+        app.git(&["config", "user.name", "Ada"]);
+        app.git(&["config", "user.email", "ada@example.com"]);
+        app.write("main.js", MAIN);
+        app.write("words.js", "module.exports = 'v1';\n");
+        app.write("test.js", TEST);
+        app.write("toehold.toml", CONFIG);
+        app.commit("begin");
+        let init = app.toehold(&["init", name]);
+        assert!(init.status.success(), "init: {}", said(&init));
+        app
+    }
+}
+
+impl Drop for Stage {
+    /// ^C: everything ends, the apps too.
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.up.id().to_string()]).status();
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if matches!(self.up.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            wait_a_little();
+        }
+        let _ = self.up.kill();
+        let _ = self.up.wait();
+        assert!(std::thread::panicking(), "Toehold did not end");
+    }
+}
+
+fn start(state: &Path) -> Child {
+    let log = std::fs::File::create(state.join("up.log")).expect("a log");
+    Command::new(TOEHOLD)
+        .args(["up", "--dir"])
+        .arg(state)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a log"))
+        .stderr(log)
+        .spawn()
+        .expect("the program starts")
+}
+
+/// An app and its team's repository.
+pub struct App<'a> {
+    stage: &'a Stage,
+    /// Its name.
+    pub name: String,
+    /// Its team's repository.
+    pub repository: PathBuf,
+}
+
+impl App<'_> {
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.repository.join(path);
+        std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder");
+        std::fs::write(path, text).expect("the file");
+    }
+
+    /// Says other words on the front page.
+    pub fn says(&self, words: &str) -> &Self {
+        self.write("words.js", &format!("module.exports = '{words}';\n"));
+        self.commit(&format!("say {words}"));
+        self
+    }
+
+    /// Commits everything.
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+    }
+
+    /// Runs git, which must do it.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let output = self.try_git(arguments);
+        assert!(output.status.success(), "git {arguments:?}: {}", said(&output));
+        said(&output)
+    }
+
+    /// Runs git.
+    pub fn try_git(&self, arguments: &[&str]) -> Output {
+        Command::new("git")
+            .current_dir(&self.repository)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("git runs")
+    }
+
+    /// Pushes what is checked out to a branch at Toehold; gives what the pusher sees.
+    pub fn push(&self, branch: &str) -> String {
+        self.git(&["push", "--force", "toehold", &format!("HEAD:refs/heads/{branch}")])
+    }
+
+    /// Runs `toehold` in the repository.
+    pub fn toehold(&self, arguments: &[&str]) -> Output {
+        self.stage.ask_in(&self.repository, arguments)
+    }
+
+    /// Runs `toehold`, which must do it; gives what it printed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let output = self.toehold(arguments);
+        assert!(output.status.success(), "toehold {arguments:?}: {}", said(&output));
+        said(&output)
+    }
+
+    /// Runs `toehold --json`.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend_from_slice(arguments);
+        let output = self.toehold(&all);
+        assert!(output.status.success(), "toehold {arguments:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).expect("it prints JSON")
+    }
+
+    /// The app at one glance.
+    pub fn status(&self) -> Value {
+        self.json(&["status", "--app", &self.name])[0].clone()
+    }
+
+    /// The events of a kind, oldest first.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        let output = self.toehold(&["--json", "events", "--app", &self.name, "--lines", "1000"]);
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("an event is JSON"))
+            .filter(|event| event["kind"] == kind)
+            .collect()
+    }
+
+    /// Asks the front page.
+    pub fn visit(&self) -> (u16, String) {
+        get(self.stage.port, &format!("{}.localhost", self.name), "/")
+    }
+
+    /// Asks the front page so often; counts what was heard. Every answer must be a 200.
+    pub fn visits(&self, times: usize) -> BTreeMap<String, usize> {
+        let mut heard = BTreeMap::new();
+        for _ in 0..times {
+            let (status, body) = self.visit();
+            assert_eq!(status, 200, "{body}");
+            *heard.entry(body.trim().to_owned()).or_default() += 1;
+        }
+        heard
+    }
+
+    /// Waits until the front page says this.
+    pub fn until_heard(&self, words: &str) {
+        until(&format!("the front page says {words}"), || {
+            (self.visit().1.trim() == words).then_some(())
+        });
+    }
+}
+
+/// Waits until something is there.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        wait_a_little();
+    }
+}
+
+fn wait_a_little() {
+    std::thread::sleep(Duration::from_millis(50));
+}
+
+/// Both streams of a program that ended.
+pub fn said(output: &Output) -> String {
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// One GET on a connection of its own; status 0 where no answer came.
+pub fn get(port: u16, host: &str, path: &str) -> (u16, String) {
+    request(port, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+        .unwrap_or_else(|error| (0, error.to_string()))
+}
+
+/// One request as it stands.
+pub fn request(port: u16, text: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(text.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Ok((status, if chunked { dechunked(body) } else { body.to_owned() }))
+}
+
+fn dechunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        whole.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+const MAIN: &str = "'use strict';
+const http = require('node:http');
+const words = require('./words.js');
+const server = http.createServer((request, response) => response.end(words + '\\n'));
+server.listen(Number(process.env.PORT), '127.0.0.1');
+process.on('SIGTERM', () => server.close(() => process.exit(0)));
+";
+
+const TEST: &str = "'use strict';
+const fs = require('node:fs');
+const words = require('./words.js');
+const good = words.length > 0 && !words.includes('broken');
+const failure = good ? '' : '<failure message=\"Expected words to be whole.\">at Object (test.js:4:1)</failure>';
+fs.mkdirSync('reports', { recursive: true });
+fs.writeFileSync('reports/junit.xml', `<?xml version=\"1.0\"?>
+<testsuites><testsuite name=\"words\"><testcase classname=\"words\" name=\"are whole\">${failure}</testcase></testsuite></testsuites>`);
+process.exit(good ? 0 : 1);
+";
+
+const CONFIG: &str = "[build]
+install = \"true\"
+test = \"node test.js\"
+lint = \"true\"
+
+[build.reports]
+junit = \"reports/*.xml\"
+
+[run]
+web = \"node main.js\"
+
+[proxy]
+drain = \"2s\"
+
+[scale]
+max = 3
+";
