@@ -86,6 +86,12 @@ pub async fn good_canary(teller: &Teller, stage: &Stage) -> Outcome {
             matches!(rollout.phase, RolloutPhase::Promoted).then_some(())
         })
         .await?;
+    // Whoever was under way when it became so is still answered by the release before.
+    stage
+        .until("the old release to have answered its last visit", SOON, async || {
+            listen(stage, 10).await.ok()?.keys().all(|words| words == BETTER).then_some(())
+        })
+        .await?;
     let heard = listen(stage, 100).await?;
     if heard.keys().any(|words| words != BETTER) {
         return Err(Failure::no(format!("after the promotion visitors heard {heard:?}")));

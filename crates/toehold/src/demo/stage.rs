@@ -55,21 +55,39 @@ impl Stage {
         let (port, api) = (free_port().map_err(cannot)?, free_port().map_err(cannot)?);
         let settings = format!(
             "listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n\n[mail]\nhost = \"127.0.0.1\"\n\
-             port = {mail_port}\nsecurity = \"none\"\nfrom = \"toehold@localhost\"\nto = [\"team@localhost\"]\n"
+             port = {mail_port}\nsecurity = \"plain\"\nfrom = \"toehold@localhost\"\nto = [\"team@localhost\"]\n"
         );
         std::fs::write(state.join("server.toml"), settings).map_err(cannot)?;
         teller.act("Toehold comes up: control plane, proxy and agent")?;
         let toehold = start(&state, &root)?;
         let client = Client::Socket(state.join("run/api.sock"));
-        let stage = Self { root, repository, postbox, client, port, toehold, visitors: None };
-        stage
-            .until("Toehold to come up", PATIENCE, async || {
-                stage.client.get::<Vec<AppName>>("/api/v1/apps").await.ok()
-            })
-            .await?;
+        let mut stage = Self { root, repository, postbox, client, port, toehold, visitors: None };
+        stage.came_up().await?;
         teller.happened("three processes, no root, nothing to install")?;
         stage.begin_repository()?;
         Ok(stage)
+    }
+
+    async fn came_up(&mut self) -> Outcome {
+        let came = async {
+            loop {
+                if self.client.get::<Vec<AppName>>("/api/v1/apps").await.is_ok() {
+                    return true;
+                }
+                if !matches!(self.toehold.try_wait(), Ok(None)) {
+                    return false;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, came).await {
+            Ok(true) => Ok(()),
+            _ => {
+                let log = self.root.join("up.log");
+                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                Err(Failure::world("Toehold did not come up").hint(format!("it said: {said}")))
+            }
+        }
     }
 
     fn begin_repository(&self) -> Outcome {
