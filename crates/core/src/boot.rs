@@ -45,9 +45,11 @@ pub fn failure(
     draft.running(track, release).filter(|instance| !draft.seen().serves(instance)).find_map(
         |instance| {
             let status = draft.status(instance);
-            let watched = heard.watched(since.max(instance.created_at), draft.now());
-            let why =
-                broken(instance, status).or_else(|| too_late(instance, status, spec, watched))?;
+            let (start, allowed) = time(instance, status, spec, draft.now());
+            let watched = heard.watched(since.max(start), draft.now());
+            let is_late = watched.is_some_and(|watched| watched > allowed);
+            let late = || is_late.then(|| too_late(instance, status, spec));
+            let why = broken(instance, status).or_else(late)?;
             Some(Failure { why, facts: facts(instance, status, spec, watched) })
         },
     )
@@ -63,43 +65,49 @@ fn broken(instance: &Instance, status: Option<&InstanceStatus>) -> Option<String
     if status.release != instance.release {
         return None;
     }
-    (status.restarts >= TRIES).then(|| {
+    (status.deaths() >= TRIES).then(|| {
         let how = status.last_exit.as_ref().map_or("it ended", |exit| exit.how.as_str());
-        format!("{name} died {} times before it could serve, last: {how}", status.restarts)
+        format!("{name} died {} times before it could serve, last: {how}", status.deaths())
     })
 }
 
-fn too_late(
+/// From when on it has its time, and how much of it: from the start of its process, where an agent
+/// tells that, else from when it was asked for, with what comes before a process can start.
+fn time(
     instance: &Instance,
     status: Option<&InstanceStatus>,
     spec: &Spec,
-    watched: Option<Duration>,
-) -> Option<String> {
-    if watched? <= allowed(status, spec) {
-        return None;
+    now: Timestamp,
+) -> (Timestamp, Duration) {
+    let deadline = spec.health.deadline;
+    let has_begun = status.is_some_and(|status| status.run.is_some() || status.restarts > 0);
+    let started = status.and_then(|status| status.started_at).filter(|_| has_begun);
+    // A machine whose clock is off is not believed about it.
+    match started.filter(|started| (instance.created_at..=now).contains(started)) {
+        Some(started) => (started, deadline + spec.health.timeout),
+        None if spec.run.release.is_some() && !has_begun => {
+            (instance.created_at, deadline + UNPACK + RELEASE_COMMAND)
+        }
+        None => (instance.created_at, deadline + UNPACK),
     }
+}
+
+fn too_late(instance: &Instance, status: Option<&InstanceStatus>, spec: &Spec) -> String {
     let name = instance.id.short();
     let deadline = tell::duration(spec.health.deadline);
-    Some(match status {
+    match status {
         None => format!("{name} was never seen on a machine within {deadline}"),
         Some(status) if status.release != instance.release => {
             format!("{name} runs {} and not {} as it was told", status.release, instance.release)
         }
         Some(status) => match &status.evidence {
-            Some(probe) => format!(
-                "{name} was not healthy within {deadline}: {}: {}",
-                probe.asked, probe.answer
-            ),
+            Some(probe) => {
+                let (asked, answer) = (&probe.asked, &probe.answer);
+                format!("{name} was not healthy within {deadline}: {asked}: {answer}")
+            }
             None => format!("{name} was not healthy within {deadline}: no probe was made"),
         },
-    })
-}
-
-/// How long it may take. A release command runs before there is a process at all.
-fn allowed(status: Option<&InstanceStatus>, spec: &Spec) -> Duration {
-    let has_begun = status.is_some_and(|status| status.run.is_some() || status.restarts > 0);
-    let prepares = spec.run.release.is_some() && !has_begun;
-    spec.health.deadline + UNPACK + if prepares { RELEASE_COMMAND } else { Duration::ZERO }
+    }
 }
 
 fn facts(

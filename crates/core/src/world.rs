@@ -33,6 +33,8 @@ use proxy::Proxy;
 pub enum Luck {
     /// What is broken mends, and nothing else breaks.
     Good,
+    /// Nothing breaks by itself, and what was broken mends when its time has come.
+    Plain,
     /// Starts are slow, processes die, messages are late, decisions are lost.
     Bad,
 }
@@ -152,6 +154,7 @@ impl World {
         self.calm = if luck == Luck::Good { self.calm + 1 } else { 0 };
         match luck {
             Luck::Good => self.mend(),
+            Luck::Plain => {}
             Luck::Bad => self.misfortune(),
         }
         self.control_away = self.control_away.saturating_sub(1);

@@ -2,5 +2,9 @@
 
 #[path = "core/golden_alert.rs"]
 mod golden_alert;
+#[path = "core/properties.rs"]
+mod properties;
+#[path = "core/scenarios.rs"]
+mod scenarios;
 #[path = "core/simulation.rs"]
 mod simulation;

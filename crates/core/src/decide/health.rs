@@ -12,8 +12,8 @@ use crate::tell;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Noted {
     serves: bool,
-    is_down: bool,
-    restarts: u32,
+    /// How often it has died: each restart was a death, and so is what waits for the next one.
+    deaths: u32,
 }
 
 /// Says which instances became healthy, became unhealthy or died since the last look.
@@ -32,14 +32,7 @@ pub(super) fn note(
             noted.entry(instance.id.clone()).or_default();
             continue;
         };
-        let now = Noted {
-            serves: draft.seen().serves(instance),
-            is_down: matches!(
-                status.phase,
-                InstancePhase::Backoff { .. } | InstancePhase::Failed { .. }
-            ),
-            restarts: status.restarts,
-        };
+        let now = Noted { serves: draft.seen().serves(instance), deaths: status.deaths() };
         let before = match noted.insert(instance.id.clone(), now) {
             Some(before) => before,
             None if is_first_look => continue,
@@ -60,13 +53,13 @@ fn say(
 ) {
     let subject = Subject::Instance(instance.id.clone());
     let name = format!("{} ({} {})", instance.id.short(), instance.track, instance.release);
-    if now.restarts > before.restarts || (now.is_down && !before.is_down) {
+    if now.deaths > before.deaths {
         let how = match (&status.phase, &status.last_exit) {
             (InstancePhase::Failed { why }, _) => format!("{name} cannot be started: {why}"),
             (_, Some(exit)) => format!("{name} died: {}", exit.how),
             (_, None) => format!("{name} died"),
         };
-        let facts = json!({ "restarts": now.restarts, "exit": status.last_exit });
+        let facts = json!({ "restarts": status.restarts, "exit": status.last_exit });
         draft.say(EventKind::InstanceDied, subject.clone(), how, facts);
     } else if before.serves && !now.serves {
         let answer = status.evidence.as_ref().map_or("", |probe| probe.answer.as_str());

@@ -77,6 +77,16 @@ pub struct InstanceStatus {
     pub reading: Option<Reading>,
 }
 
+impl InstanceStatus {
+    /// How often it has died: each restart was a death, and so is what waits for the next one.
+    #[must_use]
+    pub const fn deaths(&self) -> u32 {
+        let is_down =
+            matches!(self.phase, InstancePhase::Backoff { .. } | InstancePhase::Failed { .. });
+        self.restarts.saturating_add(is_down as u32)
+    }
+}
+
 /// How an instance is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]

@@ -146,13 +146,15 @@ fn reason(draft: &Draft<'_>, next: &[Arm]) -> String {
             |arm| format!("release {} serves everyone", arm.release),
         );
     }
+    let weight = |arm: &Option<Arm>| arm.as_ref().map(|arm| arm.weight);
+    let stable_weight_changed = weight(&was) != weight(&is);
     match (of(before, Track::Canary), of(next, Track::Canary)) {
         (None, Some(arm)) => format!("canary {} takes its share", arm.release),
         (Some(arm), None) => canary_left(draft, arm.release),
         (Some(was), Some(is)) if was.release != is.release => {
             format!("canary {} takes its share", is.release)
         }
-        (Some(was), Some(is)) if was.weight != is.weight => {
+        (Some(was), Some(is)) if was.weight != is.weight || stable_weight_changed => {
             format!("canary {} takes another share", is.release)
         }
         _ => "who can serve has changed".to_owned(),

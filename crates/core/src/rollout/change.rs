@@ -41,7 +41,7 @@ pub(crate) fn abort(draft: &mut Draft<'_>, why: &str, facts: Value) {
     let release = rollout.release;
     let was_promoting = rollout.phase == RolloutPhase::Promoting;
     rollout.phase = RolloutPhase::Aborted { why: why.to_owned() };
-    let mut text = format!("canary {release} is given up: {why}");
+    let mut text = format!("canary {release} ends: {why}");
     if was_promoting && draft.app.stable.as_ref().is_some_and(|stable| stable.release == release) {
         draft.app.stable = serving.map(|release| Stable { release, since: now });
         if let Some(serving) = serving {

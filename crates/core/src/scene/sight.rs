@@ -69,7 +69,10 @@ fn instance(scene: &mut Scene, (of, track, release): (&str, &str, &str), how: &[
             "stopped" => status.phase = InstancePhase::Stopped,
             "wrong" => status.release.0 += 1,
             "unseen" => is_seen = false,
-            "old" => instance.created_at = before(300),
+            "old" => {
+                instance.created_at = before(300);
+                status.started_at = Some(before(299));
+            }
             "draining" => {
                 instance.goal = Goal::Drain { until: NOW.plus(std::time::Duration::from_secs(9)) }
             }

@@ -2,15 +2,28 @@
 
 use super::{Nature, World, release};
 use crate::model::{Number, Split, Track};
+use crate::spec::Spec;
 use crate::wish::Wish;
 
 impl World {
-    /// A push becomes a release and is to run on a track, unless that is refused.
+    /// A push with some configuration becomes a release and is to run on a track, unless that is
+    /// refused.
     pub fn push(&mut self, track: Track, nature: Nature) -> Result<Number, String> {
+        let spec = release::any_spec(&mut self.dice);
+        self.push_with(track, nature, spec)
+    }
+
+    /// A push with this configuration becomes a release and is to run on a track, unless that is
+    /// refused.
+    pub fn push_with(
+        &mut self,
+        track: Track,
+        nature: Nature,
+        spec: Spec,
+    ) -> Result<Number, String> {
         let number = Number(self.app.next_number);
         self.app.next_number += 1;
-        let now = self.now();
-        let release = release::release(number, &mut self.dice, now);
+        let release = release::release(number, spec, self.now());
         self.releases.insert(number, release);
         self.natures.insert(number, nature);
         self.tell(format!("push {number} ({nature:?}) for {track}"));

@@ -163,7 +163,7 @@ impl Process {
 /// How many steps a start takes.
 fn slow(dice: &mut Dice, luck: Luck) -> u32 {
     match luck {
-        Luck::Good => 1,
+        Luck::Good | Luck::Plain => 1,
         Luck::Bad if dice.chance(5) => dice.between(20, 80),
         Luck::Bad => dice.between(0, 6),
     }

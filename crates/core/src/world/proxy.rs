@@ -40,7 +40,7 @@ impl Proxy {
         for left in self.in_flight.values_mut() {
             left.retain(|left| *left > 0);
             for left in left {
-                *left = if luck == Luck::Good { *left / 2 } else { *left - 1 };
+                *left = if luck == Luck::Bad { *left - 1 } else { *left / 2 };
             }
         }
         if let Some(route) = route.filter(|route| route.rev > self.applied.rev) {
@@ -111,7 +111,7 @@ impl World {
             self.visitors += 1;
             let takes = match luck {
                 Luck::Bad if self.dice.chance(3) => 40,
-                Luck::Bad | Luck::Good => self.dice.below(4),
+                Luck::Bad | Luck::Good | Luck::Plain => self.dice.below(4),
             };
             self.proxy.in_flight.entry(id.clone()).or_default().push(takes);
             self.judge_answer(&id);

@@ -29,8 +29,8 @@ pub(super) fn app_name() -> AppName {
     "shop".parse().expect("it is a name of an app")
 }
 
-/// A release whose configuration differs a little from the next one's, as in life.
-pub(super) fn release(number: Number, dice: &mut Dice, now: Timestamp) -> Release {
+/// A release with a configuration.
+pub(super) fn release(number: Number, spec: Spec, now: Timestamp) -> Release {
     let hex = format!("{:040x}", number.0);
     Release {
         app: app_name(),
@@ -39,7 +39,7 @@ pub(super) fn release(number: Number, dice: &mut Dice, now: Timestamp) -> Releas
         commit: hex.parse::<CommitId>().expect("it has forty hex digits"),
         branch: "main".parse::<BranchName>().expect("git allows it"),
         subject: format!("change {number}"),
-        spec: spec(dice),
+        spec,
         secrets: None,
         made_at: now,
         verdict: ReleaseVerdict::Untried,
@@ -47,7 +47,8 @@ pub(super) fn release(number: Number, dice: &mut Dice, now: Timestamp) -> Releas
     }
 }
 
-fn spec(dice: &mut Dice) -> Spec {
+/// A configuration that differs a little from the next one, as in life. Times are short.
+pub(super) fn any_spec(dice: &mut Dice) -> Spec {
     let usual = Spec::default();
     Spec {
         app: Some(app_name()),
