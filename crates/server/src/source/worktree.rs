@@ -97,7 +97,7 @@ impl Worktree {
     /// Where git says no.
     pub async fn send(&self, commit: &CommitId, repository: &OsStr) -> Result<(), SourceError> {
         self.git(format!("send commit {} to {}", commit.short(), repository.display()))
-            .args(["push", "--quiet", "--no-verify", "--no-recurse-submodules", "--"])
+            .args(["push", "--quiet", "--no-recurse-submodules", "--"])
             .arg(repository)
             .arg(format!("{commit}:refs/toehold/deploys/{commit}"))
             .timeout(REMOTE_TIMEOUT)

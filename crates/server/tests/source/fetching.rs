@@ -40,9 +40,13 @@ async fn a_commit_is_fetched_by_its_id_where_the_branch_moved_on() {
     assert!(repository.has(&old).await.expect("git runs") && repository.has(&new).await.is_ok());
     // Nothing that was fetched looks like a push.
     assert_eq!(git(repository.path(), &["for-each-ref", "refs/heads"]), "");
-    // What is here needs no remote any more.
+    // What is here needs no remote any more, and is kept like what was fetched.
+    let pushed = stage.commit("three");
+    stage.push(&["main"]);
     let gone = file_remote(&stage.path().join("gone"));
-    assert!(repository.fetch(&gone, &Wanted::Commit(new), None).await.is_ok());
+    let fetched = repository.fetch(&gone, &Wanted::Commit(pushed.clone()), None).await;
+    let kept = git(repository.path(), &["for-each-ref", "--format=%(refname)", "refs/toehold"]);
+    assert!(fetched.is_ok() && kept.contains(pushed.as_str()), "{kept}");
 }
 
 #[tokio::test]
