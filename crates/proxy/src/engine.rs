@@ -16,6 +16,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
@@ -40,6 +41,8 @@ pub(crate) struct Visit {
     pub(crate) peer: HeaderValue,
     /// Whether it came over TLS.
     pub(crate) https: bool,
+    /// The longest it may carry nothing once it was upgraded.
+    pub(crate) tunnel_idle: Duration,
     /// What is going on with the connection.
     pub(crate) pulse: Arc<Pulse>,
     /// How many requests were begun on it.
@@ -75,6 +78,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let visit = Rc::new(Visit {
         peer: headers::address(peer.ip()),
         https: false,
+        tunnel_idle: limits.tunnel_idle,
         pulse: pulse.clone(),
         requests: Cell::new(0),
     });
@@ -105,9 +109,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
                 continue;
             }
             if !stopping && stop.as_mut().poll(cx).is_ready() {
+                // The watch closes it once it is idle; until then each answer says that it is
+                // the last.
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
-                continue;
+                pulse.set_stops();
             }
             match watch.poll(cx) {
                 Poll::Pending => return Poll::Pending,

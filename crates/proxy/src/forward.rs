@@ -6,8 +6,8 @@ mod intake;
 use std::rc::Rc;
 
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, HeaderValue};
-use hyper::{HeaderMap, Request, Response};
+use hyper::header::{ACCEPT, CONNECTION, HeaderValue};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 
 use crate::body::{Busy, Download};
 use crate::clock;
@@ -33,7 +33,11 @@ pub(crate) async fn answer(
     let page = match visit.pulse.refusal(index) {
         Some(refusal) => Page::refusal(refusal),
         None => match by_instance(worker, visit, request, &id).await {
-            Ok(answered) => return answered.finish(worker, visit, index, busy, id),
+            Ok(answered) => {
+                let mut response = answered.finish(visit, index, busy, id);
+                say_if_last(worker, &mut response);
+                return response;
+            }
             Err(page) => {
                 // Whoever asked for an upgrade did not get one; for others it means nothing.
                 visit.pulse.decide_upgrade(index, false);
@@ -44,7 +48,15 @@ pub(crate) async fn answer(
     let asked: HeaderMap = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
     let mut response = page.answer(&asked).map(|text| Download::Text(Some(text), busy));
     response.headers_mut().insert(REQUEST_ID, id);
+    say_if_last(worker, &mut response);
     response
+}
+
+/// Tells the visitor to ask elsewhere next time, once the proxy was asked to stop.
+fn say_if_last(worker: &Worker, response: &mut Response<Download>) {
+    if worker.shared.stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// The answer of an instance of the app the request is for.

@@ -94,13 +94,10 @@ impl Gate {
             return Err(refusal);
         }
         let mut passed = 0;
-        match self.pass(bytes, &mut passed) {
-            Err(refusal) if passed == 0 => Err(refusal),
-            Err(refusal) => {
-                self.refused = Some(refusal);
-                Ok(Pass { bytes: passed })
-            }
-            Ok(()) => Ok(Pass { bytes: passed }),
+        self.refused = self.pass(bytes, &mut passed).err();
+        match self.refused {
+            Some(refusal) if passed == 0 => Err(refusal),
+            _ => Ok(Pass { bytes: passed }),
         }
     }
 

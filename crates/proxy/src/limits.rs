@@ -37,6 +37,9 @@ pub struct Limits {
     pub park: Duration,
     /// The most requests that wait so, for each thread.
     pub parked_per_thread: usize,
+    /// How long an idle connection is kept once the proxy was asked to stop: a request that was on
+    /// its way just then is still answered, with the word that it is the last.
+    pub farewell: Duration,
     /// How long requests that are under way may take once the proxy was asked to stop.
     pub shutdown: Duration,
 }
@@ -60,6 +63,7 @@ impl Default for Limits {
             upstream_kept: 256,
             park: Duration::from_secs(2),
             parked_per_thread: 1_000,
+            farewell: Duration::from_secs(1),
             shutdown: Duration::from_secs(25),
         }
     }

@@ -41,7 +41,8 @@ impl Page {
         Self { status: StatusCode::GATEWAY_TIMEOUT, text: "The app did not answer in time." };
     pub(crate) const BODY_TOO_LARGE: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        text: "The body is larger than this app takes ([proxy] max_body).",
+        text: "The body of the request is larger than this app takes. [proxy] in the app's \
+               toehold.toml says how much that is.",
     };
     pub(crate) const UPLOAD_TOO_SLOW: Self =
         Self { status: StatusCode::REQUEST_TIMEOUT, text: "The request did not arrive in time." };

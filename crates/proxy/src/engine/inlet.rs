@@ -19,7 +19,7 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r
 
 /// The most bytes that are read and thrown away so that a visitor who is still sending gets to
 /// read the answer before it learns that nobody listens.
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A visitor's socket behind the gate.
 pub(crate) struct Inlet {
@@ -232,7 +232,7 @@ impl AsyncWrite for Inlet {
             this.pulse.set_lingers();
             0
         };
-        let mut space = [0; 4096];
+        let mut space = [0; 16 * 1024];
         while lingered < LINGER_BYTES {
             this.lingered = Some(lingered);
             let mut buf = ReadBuf::new(&mut space);

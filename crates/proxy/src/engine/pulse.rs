@@ -16,6 +16,7 @@ pub(crate) struct Pulse {
     body_wanted_since_ms: AtomicU64,
     write_blocked_since_ms: AtomicU64,
     lingers_since_ms: AtomicU64,
+    stops_since_ms: AtomicU64,
     busy: AtomicU32,
     upgrade: AtomicU64,
     decided: AtomicBool,
@@ -46,6 +47,7 @@ impl Pulse {
             body_wanted_since_ms: AtomicU64::new(NEVER),
             write_blocked_since_ms: AtomicU64::new(NEVER),
             lingers_since_ms: AtomicU64::new(NEVER),
+            stops_since_ms: AtomicU64::new(NEVER),
             busy: AtomicU32::new(0),
             upgrade: AtomicU64::new(0),
             decided: AtomicBool::new(false),
@@ -99,6 +101,11 @@ impl Pulse {
         self.since(&self.lingers_since_ms, true);
     }
 
+    /// The proxy was asked to stop.
+    pub(super) fn set_stops(&self) {
+        self.since(&self.stops_since_ms, true);
+    }
+
     fn since(&self, moment: &AtomicU64, holds: bool) {
         let was = moment.load(Ordering::Relaxed);
         match (holds, was) {
@@ -122,6 +129,10 @@ impl Pulse {
 
     pub(super) fn lingers_since_ms(&self) -> Option<u64> {
         some(&self.lingers_since_ms)
+    }
+
+    pub(super) fn stops_since_ms(&self) -> Option<u64> {
+        some(&self.stops_since_ms)
     }
 
     /// A request is being answered until [`Pulse::rests`].

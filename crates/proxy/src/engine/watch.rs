@@ -81,6 +81,8 @@ fn judge(pulse: &Pulse, limits: &Limits) -> (u64, Verdict) {
         (after(pulse.last_io_ms(), limits.answer_gap), Verdict::Drop)
     } else if let Some(since) = pulse.head_since_ms() {
         (after(since, limits.head), Verdict::RefuseHead)
+    } else if let Some(since) = pulse.stops_since_ms() {
+        (after(since, limits.farewell), Verdict::Close)
     } else {
         (after(pulse.last_io_ms(), limits.idle), Verdict::Close)
     }

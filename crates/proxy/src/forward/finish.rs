@@ -11,7 +11,6 @@ use crate::headers;
 use crate::meter::Flight;
 use crate::upgrade;
 use crate::upstream::Lease;
-use crate::worker::Worker;
 
 /// An answer of an instance, its body still to come.
 pub(crate) struct Answered {
@@ -30,7 +29,6 @@ impl Answered {
     /// The answer to the visitor.
     pub(super) fn finish(
         self,
-        worker: &Worker,
         visit: &Visit,
         index: u64,
         busy: Busy,
@@ -46,8 +44,7 @@ impl Answered {
         visit.pulse.decide_upgrade(index, upgraded);
         if upgraded && let Some(visitor) = upgrade {
             let instance = hyper::upgrade::on(&mut response);
-            let limits = worker.shared.limits;
-            upgrade::tunnel(visitor, instance, visit.pulse.clone(), flight, limits.tunnel_idle);
+            upgrade::tunnel(visitor, instance, visit.pulse.clone(), flight, visit.tunnel_idle);
             return response.map(|_| Download::Text(None, busy));
         }
         response.map(|incoming| {

@@ -204,3 +204,51 @@ fn a_head_has_its_limits() {
     assert_eq!(whole(long(65_537).as_bytes()), Err(Refusal::HeadTooLarge));
     assert_eq!(whole(&long(70_000).as_bytes()[..65_536]), Err(Refusal::HeadTooLarge));
 }
+
+/// Random bytes, the same at each run.
+fn spoiled(random: &mut fastrand::Rng) -> Vec<u8> {
+    let chunked = format!("{POST}a;x=y\r\n0123456789\r\n0\r\nT: v\r\n\r\n");
+    let mut bytes = b"POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".to_vec();
+    bytes.extend_from_slice(chunked.as_bytes());
+    bytes.extend_from_slice(b"GET / HTTP/1.0\r\nX: y\r\n\r\n");
+    for _ in 0..random.usize(1..4) {
+        let at = random.usize(..bytes.len());
+        match random.u8(..4) {
+            0 => bytes[at] = random.u8(..),
+            1 => bytes.insert(at, b"\r\n :;,\t0"[random.usize(..8)]),
+            2 if bytes.len() > 1 => _ = bytes.remove(at),
+            _ => bytes.truncate(at + 1),
+        }
+    }
+    bytes
+}
+
+/// How much passes, and whether the rest is refused, where bytes come in random pieces.
+fn in_pieces(bytes: &[u8], random: &mut fastrand::Rng) -> (u64, usize, bool) {
+    let mut gate = Gate::new(65_536, 100);
+    let (mut passed, mut end) = (0, 0);
+    while end < bytes.len() {
+        end = random.usize(end + 1..=bytes.len());
+        while let Ok(pass) = gate.look(&bytes[passed..end]) {
+            passed += pass.bytes;
+            if !gate.will_refuse() {
+                break;
+            }
+        }
+        if gate.look(&bytes[passed..end]).is_err() {
+            return (gate.heads(), 0, true);
+        }
+    }
+    (gate.heads(), passed, false)
+}
+
+#[test]
+fn how_bytes_are_cut_into_pieces_changes_nothing() {
+    let mut random = fastrand::Rng::with_seed(4);
+    for _ in 0..20_000 {
+        let bytes = spoiled(&mut random);
+        let whole = in_pieces(&bytes, &mut fastrand::Rng::with_seed(0));
+        let other = in_pieces(&bytes, &mut random);
+        assert_eq!(whole, other, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+}

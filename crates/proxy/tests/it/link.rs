@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
 use toehold_core::wire::proxy::FromProxy;
@@ -61,5 +62,28 @@ async fn requests_under_way_are_finished_when_it_stops() {
     let stopping = tokio::spawn(stage.stop());
     one.release();
     assert_eq!(under_way.await.expect("no panic").body, "web.1");
+    stopping.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_request_that_comes_while_it_stops_is_answered_as_the_last() {
+    let limits = Limits { farewell: Duration::from_secs(30), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Arc::new(Origin::start(1));
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let (mut client, mut idle) = (stage.client().await, stage.client().await);
+    assert_eq!(idle.get("/").await.header("connection"), "");
+    let under_way = tokio::spawn(async move { client.get("/hold").await });
+    eventually("it is under way", || async { (one.requests() == 2).then_some(()) }).await;
+    let addr = stage.addr;
+    let stopping = tokio::spawn(stage.stop());
+    eventually("it takes no new connections", || async {
+        tokio::net::TcpStream::connect(addr).await.is_err().then_some(())
+    })
+    .await;
+    let last = idle.get("/").await;
+    assert_eq!((last.body.as_str(), last.header("connection")), ("web.1", "close"));
+    one.release();
+    assert_eq!(under_way.await.expect("no panic").header("connection"), "close");
     stopping.await.expect("no panic");
 }
