@@ -6,10 +6,12 @@
 //! nothing; under one id for each letter, so that a letter that came twice can be told.
 
 mod backoff;
+mod desk;
 mod layout;
 mod letter;
 mod mail;
 mod outbox;
+mod queue;
 mod settings;
 mod tls;
 mod webhook;

@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod lead;
 mod log;
+mod retention;
 mod sqlite;
 mod txn;
 mod typed;
@@ -21,6 +22,7 @@ pub use error::{CommitError, Fault, OpenError, ReadError, WatchError};
 pub use key::{Key, KeyError};
 pub use lead::Lead;
 pub use log::{LogEntry, LogRange, Op, Watch};
+pub use retention::Retention;
 pub use sqlite::SqliteStore;
 pub use txn::{Committed, Doc, Rev, Txn, Write};
 

@@ -11,9 +11,8 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use crate::notify::outbox::Waiting;
+use crate::notify::outbox::{Undelivered, Waiting};
 use crate::notify::settings::{pem_of, secret_of};
-use crate::notify::worker::Undelivered;
 use crate::notify::{MailSettings, Security, SettingsError};
 
 /// The longest a single answer of the server may take.
@@ -109,14 +108,15 @@ fn tls(settings: &MailSettings) -> Result<Tls, SettingsError> {
     let mut parameters = TlsParameters::builder(settings.host.clone());
     if let Some(pem) = pem_of("mail.ca_file", settings.ca_file.as_ref())? {
         let given = settings.ca_file.as_deref().unwrap_or("".as_ref()).to_string_lossy();
-        let wrong = |error: SmtpError| SettingsError::value("mail.ca_file", &given, error);
+        let wrong =
+            |error: SmtpError| SettingsError::value("mail.ca_file", &given, &in_words(&error));
         let authority = Certificate::from_pem(&pem).map_err(wrong)?;
         parameters =
             parameters.certificate_store(CertificateStore::None).add_root_certificate(authority);
     }
     let parameters = parameters
         .build()
-        .map_err(|error| SettingsError::value("mail.host", &settings.host, error))?;
+        .map_err(|error| SettingsError::value("mail.host", &settings.host, &in_words(&error)))?;
     match settings.security {
         Security::Tls => Ok(Tls::Wrapper(parameters)),
         Security::Starttls | Security::Plain => Ok(Tls::Required(parameters)),
@@ -139,11 +139,11 @@ fn undelivered(error: &SmtpError) -> Undelivered {
     let why = in_words(error);
     let status = error.status().map(u16::from);
     match status {
-        // About who we are, not about the letter: a person mends that, and the letter then goes.
-        Some(421 | 530 | 534 | 535 | 538) => Undelivered::Away(why),
+        // No answer, or one about who we are and not about the letter: a person mends that, and
+        // the letter then goes.
+        None | Some(421 | 530 | 534 | 535 | 538) => Undelivered::Away(why),
         Some(_) if error.is_permanent() => Undelivered::Never(why),
         Some(_) => Undelivered::Later(why),
-        None => Undelivered::Away(why),
     }
 }
 

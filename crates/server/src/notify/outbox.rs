@@ -75,6 +75,17 @@ pub(super) struct Waiting {
     pub(super) last_error: Option<String>,
 }
 
+/// Why a letter was not taken.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// The receiver cannot be reached or does not know us: every letter would fare alike.
+    Away(String),
+    /// This letter was not taken now.
+    Later(String),
+    /// This letter will never be taken.
+    Never(String),
+}
+
 /// What to write, in the same transaction as the event it tells of, so that `letter` is delivered
 /// to each of `channels`.
 ///

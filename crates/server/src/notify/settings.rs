@@ -131,8 +131,8 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    pub(super) fn value(field: &'static str, given: &str, why: impl ToString) -> Self {
-        Self::Value { field, given: given.to_owned(), why: why.to_string() }
+    pub(super) fn value(field: &'static str, given: &str, why: &str) -> Self {
+        Self::Value { field, given: given.to_owned(), why: why.to_owned() }
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -20,9 +20,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::notify::layout::{cut, one_line};
-use crate::notify::outbox::Waiting;
+use crate::notify::outbox::{Undelivered, Waiting};
 use crate::notify::settings::{pem_of, secret_of};
-use crate::notify::worker::Undelivered;
 use crate::notify::{SettingsError, WebhookSettings, tls};
 
 /// The longest a delivery may take, connecting included.
@@ -55,7 +54,7 @@ impl Webhook {
             Some("https") => {
                 let connector = tls::connector(pem.as_deref()).map_err(|why| {
                     let given = settings.ca_file.as_deref().unwrap_or("".as_ref());
-                    SettingsError::value("webhook.ca_file", &given.to_string_lossy(), why)
+                    SettingsError::value("webhook.ca_file", &given.to_string_lossy(), &why)
                 })?;
                 (Some(connector), 443)
             }
@@ -166,7 +165,7 @@ where
         let answer = sender.send_request(request).await.map_err(words)?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.map(Collected::to_bytes).unwrap_or_default();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
     tokio::pin!(exchange);

@@ -35,7 +35,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// The name of the file in its folder.
-    pub const FILE: &str = "store.db";
+    pub const FILE: &str = open::FILE;
 
     /// Opens the store in `dir`, making both where they are not there yet. A file that is there is
     /// looked through first and never replaced.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use toehold_server::store::{
-    CommitError, Doc, Key, LogRange, Op, Rev, Store, Txn, WatchError, Write,
+    CommitError, Doc, Key, LogRange, Op, Retention, Rev, Store, Txn, WatchError, Write,
 };
 
 use crate::parts::{
@@ -294,4 +294,21 @@ async fn a_lead_is_lost_when_its_document_is_not_its_own_any_more() {
     assert!(futures_util::poll!(&mut lost).is_pending());
     done(&store, Txn::by("somebody else").write(Write::delete(lease))).await;
     lost.await;
+}
+
+#[tokio::test]
+async fn the_past_is_kept_as_long_as_was_asked() {
+    let Stage { store, dir: _dir } = Stage::new();
+    for n in 0..20 {
+        done(&store, txn([put("a", n), note("said")])).await;
+    }
+    let now = store.log("", LogRange::Before(Rev::MAX), 1).await.expect("log")[0].at;
+    let day = Duration::from_hours(24);
+    let retention = Retention { history: 10, audit: day };
+    assert_eq!(retention.apply(&*store, now).await.expect("applied"), 15, "puts up to 30");
+    assert_eq!(retention.apply(&*store, now).await.expect("applied"), 0);
+
+    let later = now.plus(day * 2);
+    assert_eq!(retention.apply(&*store, later).await.expect("applied"), 20, "the audit too");
+    assert_eq!(value(&store, "a").await, Some(19));
 }

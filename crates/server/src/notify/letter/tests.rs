@@ -70,11 +70,12 @@ fn alert() -> Alert {
         release: Number(42),
         track: Track::Canary,
         metric: Metric::Cpu,
-        value: 97.25,
+        value: 97.31,
         threshold: 45.0,
         raised_at: at(),
         phase: AlertPhase::Raised { stale: false },
         acknowledged_by: None,
+        told_at: None,
     }
 }
 
@@ -143,7 +144,7 @@ fn a_build_that_is_fixed_names_the_one_that_failed() {
     let letter = Letter::build_fixed(&build("Mend it", "main"), Number(41), at());
     assert_eq!(letter.headline, "[shop] build #42 is fixed");
     assert!(
-        letter.body.contains("The one before it on stable, #41, had\nfailed."),
+        letter.body.contains("The one before it on stable, #41, had failed."),
         "{}",
         letter.body
     );

@@ -5,15 +5,25 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::OpenError;
-use crate::store::sqlite::{SqliteStore, schema};
+use crate::store::sqlite::schema;
+
+/// The name of the file in its folder.
+pub(super) const FILE: &str = "store.db";
 
 /// The longest a write waits for another program's lock on the file.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long another process may take to let go of the folder.
+const LET_GO: Duration = Duration::from_secs(1);
+
+/// The wait between two looks whether it did.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The file, checked, with the lock on its folder.
 pub(super) struct Opened {
@@ -26,7 +36,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     let io = |source| OpenError::Io { path: dir.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
     let lock = lock(dir)?;
-    let path = dir.join(SqliteStore::FILE);
+    let path = dir.join(FILE);
     if !path.try_exists().map_err(io)? {
         create(dir, &path)?;
     }
@@ -49,23 +59,27 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("store.lock");
     let io = |source| OpenError::Io { path: path.clone(), source };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            // Only for the message: the lock is what counts.
-            let _ = file.read_to_string(&mut text);
-            return Err(OpenError::InUse { dir: dir.to_owned(), pid: text.trim().parse().ok() });
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(io)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            // A process that was just killed may hold it for a moment, and so may a child it was
+            // about to start.
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LET_GO => thread::sleep(ASK_AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // Only for the message: the lock is what counts.
+                let _ = file.read_to_string(&mut text);
+                return Err(OpenError::InUse {
+                    dir: dir.to_owned(),
+                    pid: text.trim().parse().ok(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        Err(TryLockError::Error(source)) => return Err(io(source)),
     }
     file.set_len(0).map_err(io)?;
     writeln!(file, "{}", std::process::id()).map_err(io)?;

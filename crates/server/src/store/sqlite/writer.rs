@@ -121,11 +121,11 @@ impl Writing {
             {
                 jobs.push(next);
             }
-            self.do_together(jobs);
+            self.write_together(jobs);
         }
     }
 
-    fn do_together(&mut self, jobs: Vec<Job>) {
+    fn write_together(&mut self, jobs: Vec<Job>) {
         let mut done = Vec::with_capacity(jobs.len());
         let mut waiting = jobs.into_iter();
         let outcome = self.write(&mut waiting, &mut done);

@@ -1,0 +1,226 @@
+//! One channel at work: what is due is tried, and what came of it is written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+use toehold_core::model::{Event, EventKind};
+use toehold_core::time::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::notify::Channel;
+use crate::notify::backoff::next_try;
+use crate::notify::mail::Mailer;
+use crate::notify::outbox::{Undelivered, Waiting};
+use crate::notify::queue::Queue;
+use crate::notify::webhook::Webhook;
+use crate::store::{CommitError, Doc, Fault, Key, Store, Txn, Write};
+
+/// How long a delivery that is under way may still take when Toehold is to end.
+const LAST_CALL: Duration = Duration::from_secs(3);
+
+/// The wait before the store is asked again.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A way out.
+pub(super) enum Sender {
+    Mail(Mailer),
+    Webhook(Webhook),
+}
+
+impl Sender {
+    const fn channel(&self) -> Channel {
+        match self {
+            Self::Mail(_) => Channel::Mail,
+            Self::Webhook(_) => Channel::Webhook,
+        }
+    }
+
+    fn receivers(&self) -> String {
+        match self {
+            Self::Mail(mailer) => mailer.receivers(),
+            Self::Webhook(webhook) => webhook.receivers(),
+        }
+    }
+
+    async fn deliver(&self, waiting: &Waiting, now: Timestamp) -> Result<(), Undelivered> {
+        match self {
+            Self::Mail(mailer) => mailer.deliver(waiting).await,
+            Self::Webhook(webhook) => webhook.deliver(waiting, now).await,
+        }
+    }
+}
+
+/// One channel at work.
+pub(super) struct Desk {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) sender: Sender,
+}
+
+impl Desk {
+    /// Reads the queue and works on it; begins anew where the store asks for it.
+    pub(super) async fn serve(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let outcome = tokio::select! {
+                outcome = self.work(shutdown) => outcome,
+                () = last_call(shutdown) => return,
+            };
+            if let Err(fault) = outcome {
+                let channel = self.sender.channel();
+                tracing::warn!(%channel, error = %fault, "letters wait: the store does not answer");
+                tokio::select! {
+                    () = tokio::time::sleep(STORE_AGAIN) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    /// Ends when the queue is to be read anew, or at shutdown.
+    async fn work(&self, shutdown: &CancellationToken) -> Result<(), Fault> {
+        let prefix = self.sender.channel().prefix();
+        let (docs, rev) = self.store.list(&prefix).await?;
+        let mut queue = Queue::new(docs, self.store.watch(&prefix, rev));
+        loop {
+            let due = queue.due();
+            let wait = async {
+                match &due {
+                    Some((at, _)) => self.clock.wait_until(*at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                change = queue.changes.next() => match change {
+                    Some(Ok(entry)) => queue.follow(entry),
+                    // Compacted, or the store did not answer: what waits is read anew.
+                    Some(Err(_)) | None => return Ok(()),
+                },
+                () = wait => if let Some((_, key)) = due {
+                    let Some(doc) = queue.letters.remove(&key) else { continue };
+                    self.try_one(doc, &mut queue).await?;
+                },
+            }
+        }
+    }
+
+    async fn try_one(&self, doc: Doc<Waiting>, queue: &mut Queue) -> Result<(), Fault> {
+        let outcome = self.sender.deliver(&doc.value, self.clock.now()).await;
+        let now = self.clock.now();
+        queue.note_away(&outcome, now);
+        let Doc { key, rev, value } = doc;
+        let waiting = Waiting { attempts: value.attempts + 1, ..value };
+        let again = next_try(waiting.created_at, waiting.attempts, now);
+        let (channel, id) = (self.sender.channel(), waiting.id.as_str());
+        let (next_at, why) = match (outcome, again) {
+            (Ok(()), _) => {
+                tracing::info!(%channel, letter.id = id, "a letter was delivered");
+                let writes = end(&key, &self.sent(&waiting, now));
+                return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
+            }
+            (Err(Undelivered::Never(why)), _)
+            | (Err(Undelivered::Later(why) | Undelivered::Away(why)), None) => {
+                tracing::error!(%channel, letter.id = id, error = why, "a letter could not be delivered");
+                let writes = end(&key, &self.failed(&waiting, &why, now));
+                return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
+            }
+            (Err(Undelivered::Later(why)), Some(next_at)) => (next_at, why),
+            // The whole channel waits; in it, this letter keeps its place.
+            (Err(Undelivered::Away(why)), Some(_)) => (waiting.next_at, why),
+        };
+        tracing::warn!(%channel, letter.id = id, error = why, "a letter was not taken and waits");
+        let waiting = Waiting { next_at, last_error: Some(why), ..waiting };
+        let writes = vec![Write::put(key.clone(), &waiting)];
+        self.settle(writes, Doc { key, rev, value: waiting }, queue).await
+    }
+
+    /// Writes down what came of a try, however long the store takes: what was delivered is not
+    /// delivered again.
+    async fn settle(
+        &self,
+        writes: Vec<Write>,
+        doc: Doc<Waiting>,
+        queue: &mut Queue,
+    ) -> Result<(), Fault> {
+        let op_id = format!("{}/{}", doc.key, doc.rev);
+        let txn = Txn { writes, ..Txn::by("toehold") }.expect(doc.key.clone(), doc.rev);
+        let txn = txn.op_id(op_id);
+        loop {
+            match self.store.commit(txn.clone()).await {
+                Ok(committed) => {
+                    let stays = matches!(txn.writes.first(), Some(Write::Put { .. }));
+                    if stays {
+                        let doc = Doc { rev: committed.revs[0], ..doc };
+                        queue.letters.insert(doc.key.clone(), doc);
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = %error, "what came of a letter could not be written yet");
+                    tokio::time::sleep(STORE_AGAIN).await;
+                }
+                // Somebody took the letter away or changed it; the watch says how.
+                Err(CommitError::Conflict { .. }) => return Ok(()),
+                Err(error) => {
+                    return Err(Fault { reason: error.to_string(), source: None });
+                }
+            }
+        }
+    }
+
+    fn sent(&self, waiting: &Waiting, now: Timestamp) -> Event {
+        let (channel, to) = (self.sender.channel(), self.sender.receivers());
+        let text = format!("{channel} to {to}: {}", waiting.letter.headline);
+        self.event(EventKind::MessageSent, text, waiting, "", now)
+    }
+
+    fn failed(&self, waiting: &Waiting, why: &str, now: Timestamp) -> Event {
+        let (channel, to) = (self.sender.channel(), self.sender.receivers());
+        let headline = &waiting.letter.headline;
+        let text = format!("{channel} to {to} could not be delivered: {headline}: {why}");
+        self.event(EventKind::MessageFailed, text, waiting, why, now)
+    }
+
+    fn event(
+        &self,
+        kind: EventKind,
+        text: String,
+        waiting: &Waiting,
+        why: &str,
+        now: Timestamp,
+    ) -> Event {
+        Event {
+            rev: 0,
+            at: now,
+            app: waiting.letter.app.clone(),
+            kind,
+            subject: waiting.letter.about.clone(),
+            cause: None,
+            actor: "toehold".to_owned(),
+            text,
+            facts: json!({
+                "channel": self.sender.channel(),
+                "letter": waiting.letter.kind,
+                "id": waiting.id,
+                "attempts": waiting.attempts,
+                "waited_ms": now.since(waiting.created_at).as_millis(),
+                "error": why,
+            }),
+        }
+    }
+}
+
+/// The letter waits no more, and an event says why.
+fn end(key: &Key, event: &Event) -> Vec<Write> {
+    vec![Write::delete(key.clone()), Write::event(event)]
+}
+
+/// Ends some time after the shutdown.
+async fn last_call(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(LAST_CALL).await;
+}

@@ -1,0 +1,6 @@
+//! Letters on their way: a real mail server, a real receiver of webhooks, and both of them away.
+
+mod mail;
+mod mail_server;
+mod parts;
+mod webhook;
