@@ -85,6 +85,12 @@ impl Cgroup {
         self.dirs().map(|dir| dir.join("cgroup.procs")).collect()
     }
 
+    /// Moves a process into the group; its future children are born there. For one that cannot
+    /// join by itself before it becomes its program.
+    pub fn add(&self, pid: u32) -> io::Result<()> {
+        self.dirs().try_for_each(|dir| fs::write(dir.join("cgroup.procs"), pid.to_string()))
+    }
+
     /// The processes in it.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {

@@ -8,6 +8,7 @@ mod archive;
 mod cache;
 mod checkout;
 mod copy;
+mod fence;
 mod git;
 mod order;
 mod output;

@@ -191,8 +191,13 @@ impl Read {
 
 /// A step without reports of its own.
 fn plain(ran: &Ran<'_>) -> Verdict {
-    let what = (!ran.ended.passed())
-        .then(|| words::with_place(format!("`{}` {}", ran.command, ran.ended.happened()), ran));
+    let what = (!ran.ended.passed()).then(|| {
+        let what = format!("`{}` {}", ran.command, ran.ended.happened());
+        match words::npm_code(ran.tail) {
+            Some(code) => format!("{what}: {code}"),
+            None => words::with_place(what, ran),
+        }
+    });
     let summary = if what.is_none() { ran.command.to_owned() } else { ran.ended.words() };
     Verdict { summary: shortened(&summary, 80), hint: words::hint(ran), what, ..Verdict::default() }
 }

@@ -30,7 +30,12 @@ pub(super) fn restore(plan: &Plan, cache: &Path, checkout: &Path) -> bool {
     if fs::symlink_metadata(&target).is_ok() {
         return false;
     }
-    match copy_tree(&entry.join(TREE), &target) {
+    let tree = entry.join(TREE);
+    if !tree.exists() && note == Copied::default() {
+        // There was nothing to install, which is worth knowing too.
+        return true;
+    }
+    match copy_tree(&tree, &target) {
         // An entry that a power cut left hollow has not what was noted of it.
         Ok(copied) if copied == note => {
             let _ = File::open(entry.join(NOTE)).and_then(|it| it.set_modified(SystemTime::now()));
@@ -48,14 +53,18 @@ pub(super) fn restore(plan: &Plan, cache: &Path, checkout: &Path) -> bool {
 pub(super) fn save(plan: &Plan, cache: &Path, checkout: &Path, limits: &Limits) -> io::Result<()> {
     let installed = checkout.join(plan.folder);
     let entry = cache.join(&plan.key);
-    if note(&entry).is_some() || !fs::symlink_metadata(&installed).is_ok_and(|it| it.is_dir()) {
+    if note(&entry).is_some() {
         return Ok(());
     }
     remove_tree(&entry)?;
     let fresh = cache.join(format!("{}.new", plan.key));
     remove_tree(&fresh)?;
     fs::create_dir_all(&fresh)?;
-    let copied = copy_tree(&installed, &fresh.join(TREE))?;
+    let copied = match fs::symlink_metadata(&installed) {
+        Ok(about) if about.is_dir() => copy_tree(&installed, &fresh.join(TREE))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Copied::default(),
+        Ok(_) | Err(_) => return remove_tree(&fresh),
+    };
     if copied.bytes > limits.cache_bytes {
         return remove_tree(&fresh);
     }

@@ -20,7 +20,7 @@ const MAX_TEXT: u64 = 1 << 20;
 
 /// A checkout that cannot be made.
 #[derive(Debug, Error)]
-pub enum CheckoutError {
+pub(super) enum CheckoutError {
     /// Git could not do it.
     #[error("cannot check out {}", .commit.short())]
     Git {

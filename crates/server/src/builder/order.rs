@@ -92,6 +92,10 @@ pub struct Limits {
     pub cache_count: usize,
     /// Their size in all, in bytes.
     pub cache_bytes: u64,
+    /// Whether a step may write only into its checkout, its home and the folders for temporary
+    /// files, and signal only its own processes: held by the kernel, where that can (Linux 5.19;
+    /// signals 6.12).
+    pub fenced: bool,
 }
 
 impl Default for Limits {
@@ -105,6 +109,7 @@ impl Default for Limits {
             artifact_bytes: 8 << 30,
             cache_count: 5,
             cache_bytes: 4 << 30,
+            fenced: true,
         }
     }
 }

@@ -22,10 +22,14 @@ use crate::builder::workshop::{Workshop, log_path};
 /// Makes a build. Progress is sent as it comes (a receiver that is gone is not waited for); when
 /// `cancel` is cancelled, every process is gone and [`Ending::Cancelled`] given within seconds.
 pub async fn build(
-    order: Order,
+    mut order: Order,
     progress: mpsc::Sender<Progress>,
     cancel: CancellationToken,
 ) -> Ending {
+    // Git runs in the checkout, where a relative path would mean something else.
+    for path in [Some(&mut order.repository), order.objects.as_mut()].into_iter().flatten() {
+        *path = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+    }
     let began = Instant::now();
     let path = log_path(&order.dirs.logs, &order.app, order.number);
     let redactor = Redactor::new(order.secrets.iter().map(|(_, value)| value.as_str()));
@@ -179,8 +183,15 @@ impl Run {
     }
 
     async fn started(&mut self, kind: StepKind) {
-        // Whoever listens may be gone; the build goes on, and its document tells all.
-        let _ = self.progress.send(Progress::StepStarted(kind)).await;
+        self.tell(Progress::StepStarted(kind)).await;
+    }
+
+    /// Whoever listens may be gone; the build goes on, and its ending tells all.
+    async fn tell(&self, progress: Progress) {
+        tokio::select! {
+            _ = self.progress.send(progress) => {}
+            () = self.cancel.cancelled() => {}
+        }
     }
 
     async fn ended(&mut self, outcome: StepOutcome) {
@@ -189,7 +200,7 @@ impl Run {
         let word = if *passed { "passed" } else { "failed" };
         self.log.say(&format!("{kind} {word} in {seconds}.{tenths}s: {summary}"));
         self.steps.push(outcome.clone());
-        let _ = self.progress.send(Progress::StepEnded(outcome)).await;
+        self.tell(Progress::StepEnded(outcome)).await;
     }
 
     fn git(&self) -> Git<'_> {

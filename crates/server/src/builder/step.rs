@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::builder::fence;
 use crate::builder::order::Limits;
 use crate::builder::output::Log;
 use crate::builder::space::size;
@@ -49,6 +50,8 @@ pub(super) struct Command<'a> {
     pub(super) idle_timeout: Duration,
     /// What it may use.
     pub(super) limits: &'a Limits,
+    /// Where it may write, the checkout among them.
+    pub(super) writable: Vec<PathBuf>,
 }
 
 /// Why there is no end to speak of.
@@ -62,7 +65,7 @@ pub(super) async fn run(
     log: &mut Log,
     cancel: &CancellationToken,
 ) -> Result<Ended, Cancelled> {
-    let running = match Running::start(command) {
+    let running = match Running::start(command).await {
         Ok(running) => running,
         Err(error) => return Ok(Ended::NotStarted(chain(&error))),
     };
@@ -87,7 +90,7 @@ enum Next {
 }
 
 impl Running {
-    fn start(command: &Command<'_>) -> io::Result<Self> {
+    async fn start(command: &Command<'_>) -> io::Result<Self> {
         let memory_bytes = command.limits.memory_bytes.unwrap_or_else(usual_memory);
         let group = Cgroup::create(
             command.group,
@@ -107,10 +110,15 @@ impl Running {
             stderr: Stdio::from(writer),
             marker: command.marker.clone(),
             nice: NICE,
-            cgroup: group.clone(),
+            // Joined below: behind the fence, nobody can.
+            cgroup: None,
         };
-        let (tree, child) = launch.start().map_err(io::Error::other)?;
-        threads::limit(tree.leader().pid, command.limits.processes as u64 * 4);
+        let writable = command.limits.fenced.then(|| command.writable.clone());
+        let (tree, child) = fence::start(launch, writable).await?;
+        let leader = tree.leader();
+        let group = group.filter(|group| group.add(leader.pid).is_ok());
+        let tree = Tree::new(leader, command.marker.clone(), group.clone());
+        threads::limit(leader.pid, command.limits.processes as u64 * 4);
         let output = Receiver::from_owned_fd(reader.into())?;
         Ok(Self { tree, child, output, group, memory_bytes, ended: false })
     }

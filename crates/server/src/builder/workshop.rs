@@ -91,6 +91,16 @@ impl Workshop {
         Ok(workshop)
     }
 
+    /// Where a step may write. The machine's folder for temporary files is among them, unless all
+    /// of Toehold lies in it.
+    pub(super) fn writable(&self) -> Vec<PathBuf> {
+        let shared = ["/tmp", "/var/tmp"].map(PathBuf::from);
+        let shared = shared.into_iter().filter(|dir| !self.dir.starts_with(dir));
+        let own = [&self.checkout, &self.tmp, &self.home].map(Clone::clone);
+        // Devices, and what a process may say of itself there.
+        own.into_iter().chain(shared).chain(["/dev", "/proc"].map(PathBuf::from)).collect()
+    }
+
     /// Removes what is the build's own.
     pub(super) async fn close(self) {
         let dir = self.dir.clone();

@@ -11,16 +11,10 @@ use tracing::{info, warn};
 
 use super::apps::{build_key, release_key};
 use super::{Control, ControlError};
-use crate::store::{LogRange, Rev, Txn, Write};
+use crate::store::{Retention, Txn, Write};
 
 /// How often the past is looked through.
 const EACH: Duration = Duration::from_mins(10);
-
-/// How many revisions of documents are kept for watchers that come back.
-const HISTORY: u64 = 50_000;
-
-/// How many events are kept.
-const EVENTS: u64 = 500_000;
 
 /// Below this many free bytes it is said that the disk is low.
 const LOW_BYTES: u64 = 512 * 1024 * 1024;
@@ -64,10 +58,8 @@ impl Control {
             Ok(Err(error)) => warn!(%error, "old artifacts could not be removed"),
             Err(error) => warn!(%error, "old artifacts could not be looked at"),
         }
-        let newest = self.store().log("", LogRange::Before(Rev::MAX), 1).await?;
-        let newest = newest.first().map_or(0, |entry| entry.rev.0);
-        let (history, events) = (newest.saturating_sub(HISTORY), newest.saturating_sub(EVENTS));
-        self.store().compact(Rev(history), Rev(events)).await?;
+        Retention::default().apply(self.store().as_ref(), self.clock().now()).await?;
+        self.sessions().sweep().await?;
         Ok(())
     }
 

@@ -81,6 +81,25 @@ pub(super) fn with_place(sentence: String, ran: &Ran<'_>) -> String {
     }
 }
 
+/// What npm says went wrong, in its own short word: `ECONNREFUSED`, `EINTEGRITY`.
+pub(super) fn npm_code(tail: &[String]) -> Option<&str> {
+    let marks = ["npm error code ", "npm ERR! code "];
+    tail.iter().find_map(|line| marks.iter().find_map(|mark| line.strip_prefix(mark)))
+}
+
+/// Whether a code of npm's is about the way to the registry.
+fn is_network(code: &str) -> bool {
+    matches!(
+        code,
+        "ECONNREFUSED"
+            | "ECONNRESET"
+            | "ENOTFOUND"
+            | "ETIMEDOUT"
+            | "EAI_AGAIN"
+            | "ERR_SOCKET_TIMEOUT"
+    )
+}
+
 /// One thing to try.
 pub(super) fn hint(ran: &Ran<'_>) -> String {
     let command = shortened(ran.command, SHORT);
@@ -97,6 +116,9 @@ pub(super) fn hint(ran: &Ran<'_>) -> String {
              command in [build] {}",
             ran.kind
         ),
+        (Ended::Code(_), StepKind::Install) if npm_code(ran.tail).is_some_and(is_network) => {
+            "see whether this machine reaches the registry: `npm ping`".to_owned()
+        }
         (Ended::Code(_) | Ended::Signal(_), StepKind::Install) => {
             format!("run `{command}` in a clean clone")
         }

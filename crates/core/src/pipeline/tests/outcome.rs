@@ -232,20 +232,31 @@ fn what_is_kept_fits_into_a_document() {
     assert!(failure.len() < 30_000, "{}", failure.len());
 }
 
-#[test]
-fn an_install_that_fails_names_its_command() {
-    let judged = outcome(&Ran {
+/// The end of `npm ci`.
+fn install(code: i32, output: &str) -> Judged {
+    let tail: Vec<String> = output.lines().map(str::to_owned).collect();
+    outcome(&Ran {
         kind: StepKind::Install,
         command: "npm ci",
         scripts: &BTreeMap::new(),
-        ended: Ended::Code(127),
+        ended: Ended::Code(code),
         took_ms: 1,
         evidence: Vec::new(),
-        tail: &[],
+        tail: &tail,
         checkout: "/srv/app",
         baseline: &[],
         ratchet: false,
-    });
+    })
+}
+
+#[test]
+fn an_install_that_fails_names_its_command() {
+    let judged = install(127, "");
     fails(&judged, "`npm ci` ended with exit code 127");
     assert!(judged.failure.expect("it failed").hint.contains("is not there"));
+    let judged = install(1, "npm error code ECONNREFUSED\nnpm error syscall connect");
+    fails(&judged, "`npm ci` ended with exit code 1: ECONNREFUSED");
+    assert!(judged.failure.expect("it failed").hint.contains("reaches the registry"));
+    let judged = install(1, "npm error code EINTEGRITY\n");
+    fails(&judged, "`npm ci` ended with exit code 1: EINTEGRITY");
 }

@@ -50,6 +50,7 @@ pub fn gather(checkout: &Path, format: Format, pattern: &str) -> Found {
 
 /// Removes every file in `checkout` that matches `pattern`, so that what is found after a step was
 /// written by it and did not lie in the repository. Returns how many.
+#[must_use]
 pub fn remove(checkout: &Path, pattern: &str) -> usize {
     let files = files(checkout, pattern).unwrap_or_default();
     files.iter().filter(|file| fs::remove_file(file).is_ok()).count()

@@ -174,7 +174,11 @@ impl Failure {
     fn whole(&self) -> String {
         let (message, text) = (self.message.trim(), self.text.trim());
         let begins = text.lines().next().unwrap_or_default();
-        if message.is_empty() || begins.contains(message) {
+        let says_it = begins.strip_suffix(message).is_some_and(|before| {
+            // `AssertionError: message`
+            before.is_empty() || before.strip_suffix(": ").is_some_and(|kind| !kind.contains(' '))
+        });
+        if message.is_empty() || says_it {
             text.to_owned()
         } else if text.is_empty() {
             message.to_owned()

@@ -1,5 +1,7 @@
 //! XML as far as reports need it, one piece at a time.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -61,34 +63,29 @@ pub(super) fn walk(
         let (start, is_empty) = match event {
             Event::Start(start) => (start, false),
             Event::Empty(start) => (start, true),
-            Event::Text(piece) if depth > 0 => {
-                take(Piece::Text(&piece));
-                continue;
-            }
-            Event::CData(piece) if depth > 0 => {
-                take(Piece::Text(&piece));
-                continue;
-            }
-            Event::GeneralRef(name) if depth > 0 => {
-                take(Piece::Text(&resolved(&format!("&{};", &*name))));
-                continue;
-            }
             Event::End(_) => {
                 depth -= 1;
                 take(Piece::Close);
                 continue;
             }
-            Event::Text(piece) if !piece.trim().is_empty() => {
-                return Err(wrong(format, text, at, "there is text outside the document"));
-            }
             Event::Eof if depth > 0 => return Err(Unreadable::CutOff),
             Event::Eof if !rooted => return Err(wrong(format, text, at, "it has no element")),
             Event::Eof => return Ok(()),
-            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => continue,
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => continue,
+            other => {
+                match said(&other) {
+                    Some(piece) if depth > 0 => take(Piece::Text(&piece)),
+                    Some(piece) if !piece.trim().is_empty() => {
+                        let why = "there is text outside the document";
+                        return Err(wrong(format, text, at, why));
+                    }
+                    Some(_) | None => {}
+                }
+                continue;
+            }
         };
         let element = Element { start };
-        if depth == 0 && !(roots.contains(&element.name()) && !rooted) {
+        let is_root = roots.contains(&element.name()) && !rooted;
+        if depth == 0 && !is_root {
             let why = format!("<{}> is not its root", element.name());
             return Err(wrong(format, text, at, &why));
         }
@@ -105,6 +102,16 @@ pub(super) fn walk(
     }
 }
 
+/// The text of an event that is text.
+fn said<'a>(event: &'a Event<'_>) -> Option<Cow<'a, str>> {
+    match event {
+        Event::Text(piece) => Some(Cow::Borrowed(&**piece)),
+        Event::CData(piece) => Some(Cow::Borrowed(&**piece)),
+        Event::GeneralRef(name) => Some(Cow::Owned(resolved(&format!("&{};", &**name)))),
+        _ => None,
+    }
+}
+
 fn wrong(format: &'static str, text: &str, at: usize, why: &str) -> Unreadable {
     let line = 1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count();
     Unreadable::Other { format, why: format!("line {line}: {why}") }
@@ -118,16 +125,10 @@ fn resolved(raw: &str) -> String {
         whole.push_str(&rest[..at]);
         rest = &rest[at..];
         let end = rest.bytes().take(12).position(|byte| byte == b';');
-        match end.and_then(|end| Some((entity(&rest[1..end])?, end))) {
-            Some((c, end)) => {
-                whole.push(c);
-                rest = &rest[end + 1..];
-            }
-            None => {
-                whole.push('&');
-                rest = &rest[1..];
-            }
-        }
+        let found = end.and_then(|end| Some((entity(&rest[1..end])?, end)));
+        let (c, end) = found.unwrap_or(('&', 0));
+        whole.push(c);
+        rest = &rest[end + 1..];
     }
     whole.push_str(rest);
     whole

@@ -143,6 +143,7 @@ impl Run {
             timeout: fetched.spec.build.timeout,
             idle_timeout: fetched.spec.build.idle_timeout,
             limits: &self.order.limits,
+            writable: self.workshop.writable(),
         };
         run(&command, &mut self.log, &self.cancel).await.map_err(|Cancelled| Stop::Cancelled)
     }
