@@ -34,8 +34,12 @@ pub(super) async fn run(control: &Control, started: Started) {
         (Ok(ending), stopped) => control.settle(&entry, ending, stopped).await,
         (Err(error), _) => control.settle(&entry, ours(&error), None).await,
     };
-    if let Err(error) = settled {
-        error!(app.name = %entry.app, build.number = %entry.number, %error, "the end of a build could not be written down; it is taken up again at the next start");
+    let Err(error) = settled else { return };
+    error!(app.name = %entry.app, build.number = %entry.number, %error, "the end of a build could not be written down");
+    // What could not become a release has failed: nothing stays running. Where the store takes not
+    // even that, the build is taken up again at the next start.
+    if let Err(error) = control.settle(&entry, ours(&error), None).await {
+        error!(app.name = %entry.app, build.number = %entry.number, %error, "nor could its failure");
     }
 }
 

@@ -115,6 +115,10 @@ impl Control {
         if quarantine.is_some() && !reject {
             return Ok(Verdict::Ignored { why: String::new() });
         }
+        if quarantine.is_none() {
+            // A release needs its commit, whatever becomes of the branch.
+            repository.keep(commit).await?;
+        }
         let info = repository.commit_info(commit, quarantine).await?;
         let objects = quarantine.map(|it| it.path().to_owned());
         let wanted = Wanted {
@@ -223,6 +227,7 @@ impl Control {
         if let Some(done) = again {
             return Ok(Deployed::Done(done));
         }
+        repository.keep(&commit).await?;
         let info = repository.commit_info(&commit, None).await?;
         let trigger = Trigger::Asked { by: actor.to_owned() };
         let wanted = Wanted { commit, branch, track, trigger, info, objects: None, once: None };

@@ -77,6 +77,7 @@ impl Control {
             } else {
                 let gone = Write::delete(release_key(&app.name, release.number));
                 self.store().commit(Txn::by("toehold").write(gone)).await?;
+                self.repository(&app.name)?.forget(&release.commit).await?;
             }
         }
         Ok(kept)
