@@ -116,6 +116,8 @@ impl Drop for AbortOnDrop {
 struct Crew {
     shop: Arc<Shop>,
     placements: Placements,
+    /// The newest placement that could not be kept yet: a full disk may have space again.
+    held: Option<Placement>,
     posts: BTreeMap<InstanceId, Post>,
     tasks: JoinSet<()>,
     sampler: Sampler,
@@ -132,6 +134,7 @@ impl Crew {
         Self {
             shop,
             placements,
+            held: None,
             posts: BTreeMap::new(),
             tasks: JoinSet::new(),
             sampler: Sampler::default(),
@@ -179,13 +182,16 @@ impl Crew {
 
     fn place(&mut self, placement: Placement) {
         let first = self.placements.current().is_none();
+        let again = placement.clone();
+        self.held = None;
         match self.placements.accept(placement) {
             Ok(_) if first => self.begin(),
             Ok(_) => self.apply(),
             Err(error @ PlacementError::Older(_)) => tracing::warn!("{error}"),
             Err(error @ PlacementError::Keep(_)) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!("{error}: {}", cause.unwrap_or_default());
+                tracing::error!("{error}, and is tried again: {}", cause.unwrap_or_default());
+                self.held = Some(again);
             }
         }
     }
@@ -241,8 +247,11 @@ impl Crew {
         }
     }
 
-    /// Measures everything, and tends the logs.
+    /// Measures everything, and tends the logs; tries again what could not be done.
     fn measure(&mut self) {
+        if let Some(placement) = self.held.take() {
+            self.place(placement);
+        }
         for (id, reading) in self.sampler.read(&self.shop.measured()) {
             self.shop.board.note(&id, |status| status.reading = Some(reading));
         }

@@ -2,6 +2,7 @@
 
 mod links;
 mod meter;
+mod settled;
 mod unpack;
 
 use std::collections::BTreeSet;
@@ -56,10 +57,17 @@ impl Artifacts {
         let (place, limits) = (self.place(artifact), self.limits);
         let (digest, from, to) = (artifact.clone(), path.to_owned(), place.clone());
         let work = tokio::task::spawn_blocking(move || {
-            if to.is_dir() { Ok(()) } else { unpack::unpack(&from, &digest, &to, limits) }
+            if settled::is_whole(&to) {
+                return Ok(());
+            }
+            unpack::unpack(&from, &digest, &to, limits)?;
+            settled::mark(&to).map_err(UnpackError::Io)
         });
         match work.await.unwrap_or_else(|error| Err(UnpackError::Io(io::Error::other(error)))) {
-            Ok(()) => Ok(place),
+            Ok(()) => {
+                settled::settle(place.clone());
+                Ok(place)
+            }
             Err(UnpackError::Io(source)) => {
                 Err(ArtifactError::Io { artifact: artifact.clone(), path: path.to_owned(), source })
             }
@@ -74,7 +82,7 @@ impl Artifacts {
         let kept: BTreeSet<String> = used.iter().map(|it| it.as_str().to_owned()).collect();
         let work = tokio::task::spawn_blocking(move || {
             for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-                if kept.contains(&*entry.file_name().to_string_lossy()) {
+                if kept.iter().any(|it| entry.file_name().to_string_lossy().starts_with(it)) {
                     continue;
                 }
                 let path = entry.path();

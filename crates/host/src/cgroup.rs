@@ -7,6 +7,7 @@
 
 mod hierarchy;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use hierarchy::{Found, find};
+use hierarchy::find;
 
 /// The folder all groups of Toehold lie in, below the group this process is in.
 const PARENT: &str = "toehold";
@@ -54,28 +55,26 @@ impl Cgroup {
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
             return None;
         }
-        let Found { unified, legacy } = find();
-        let make = |parent: &PathBuf| {
-            let dir = parent.join(PARENT).join(name);
-            fs::create_dir_all(&dir).ok().map(|()| dir)
-        };
-        let old = |controller: &str| legacy.get(controller).and_then(make);
-        let old = Self {
-            unified: None,
-            memory: old("memory"),
-            cpuacct: old("cpuacct"),
-            pids: old("pids"),
-        };
-        let group = match (&old.memory, unified) {
-            (None, Some(base)) => {
-                hierarchy::delegate(&base, PARENT);
-                let unified = Some(make(&base)?);
-                Self { unified, memory: None, cpuacct: None, pids: None }
-            }
-            (Some(_), _) | (None, None) => old,
-        };
-        group.dirs().next()?;
+        let found = find();
+        let group = match (found.legacy.contains_key("memory"), &found.unified) {
+            (false, Some(base)) => Self::unified(base, name),
+            (true, _) | (false, None) => Self::legacy(&found.legacy, name),
+        }?;
         group.limit(limits);
+        Some(group)
+    }
+
+    fn unified(base: &Path, name: &str) -> Option<Self> {
+        hierarchy::delegate(base, PARENT);
+        let unified = Some(make(base, name)?);
+        Some(Self { unified, memory: None, cpuacct: None, pids: None })
+    }
+
+    fn legacy(found: &BTreeMap<String, PathBuf>, name: &str) -> Option<Self> {
+        let of = |controller: &str| make(found.get(controller)?, name);
+        let (memory, cpuacct, pids) = (of("memory"), of("cpuacct"), of("pids"));
+        let group = Self { unified: None, memory, cpuacct, pids };
+        group.dirs().next()?;
         Some(group)
     }
 
@@ -205,6 +204,11 @@ impl Cgroup {
         dirs.dedup();
         dirs.into_iter()
     }
+}
+
+fn make(base: &Path, name: &str) -> Option<PathBuf> {
+    let dir = base.join(PARENT).join(name);
+    fs::create_dir_all(&dir).ok().map(|()| dir)
 }
 
 fn number(path: &Path) -> Option<u64> {

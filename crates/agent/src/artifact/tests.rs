@@ -98,6 +98,33 @@ async fn an_ordinary_archive_becomes_a_folder_once() {
     assert!(folder.exists());
     artifacts.sweep(BTreeSet::new()).await;
     assert!(!folder.exists());
+    assert_eq!(fs::read_dir(stage.dir.path().join("in/releases")).expect("there").count(), 0);
+}
+
+#[tokio::test]
+async fn after_a_power_cut_what_the_disk_may_not_have_is_unpacked_again() {
+    let stage = Stage::new();
+    let tar = Pack::new().file("x", 0o644, b"whole").bytes();
+    let folder = stage.unpack(&tar).await.expect("unpacked");
+    let mark = folder.with_added_extension("mark");
+    let settled = async {
+        while fs::read_to_string(&mark).expect("marked") != "settled" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), settled).await.expect("in time");
+    let damage = || {
+        fs::remove_file(folder.join("x")).expect("removed");
+        fs::write(folder.join("x"), "").expect("written");
+    };
+    damage();
+    fs::write(&mark, "another boot").expect("written");
+    stage.unpack(&tar).await.expect("unpacked again");
+    assert_eq!(fs::read(folder.join("x")).expect("there"), b"whole");
+    damage();
+    fs::write(&mark, "settled").expect("written");
+    stage.unpack(&tar).await.expect("it is there");
+    assert_eq!(fs::read(folder.join("x")).expect("there"), b"", "it was looked at again");
 }
 
 #[tokio::test]

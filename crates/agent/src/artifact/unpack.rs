@@ -68,7 +68,7 @@ pub(crate) enum UnpackError {
     Io(#[source] io::Error),
 }
 
-/// Unpacks `from` (`.tar.zst`) to `to`, which is not there yet, if the uncompressed archive has
+/// Unpacks `from` (`.tar.zst`) to `to`, in place of what is there, if the uncompressed archive has
 /// this digest. Either `to` is there and whole at the end, or nothing is.
 pub(super) fn unpack(
     from: &Path,
@@ -79,7 +79,7 @@ pub(super) fn unpack(
     let parent = to.parent().unwrap_or(Path::new("."));
     let fresh = parent.join(format!(".{}.new", digest.as_str()));
     DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(UnpackError::Io)?;
-    clear(&fresh).map_err(UnpackError::Io)?;
+    clear(&fresh).and_then(|()| clear(to)).map_err(UnpackError::Io)?;
     let done = unpack_into(from, digest, &fresh, limits)
         .and_then(|()| fs::rename(&fresh, to).map_err(UnpackError::Io));
     if done.is_err() {
@@ -89,6 +89,7 @@ pub(super) fn unpack(
     done
 }
 
+/// Removes a folder, where it is there.
 fn clear(fresh: &Path) -> io::Result<()> {
     match fs::remove_dir_all(fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

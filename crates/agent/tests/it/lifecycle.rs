@@ -20,9 +20,12 @@ pub(crate) async fn get(status: &InstanceStatus, path: &str) -> String {
     answer
 }
 
-pub(crate) fn kill(status: &InstanceStatus) {
-    let pid = i32::try_from(status.run.expect("it runs").pid).expect("a process id");
+/// Returns once the process is gone.
+pub(crate) async fn kill(status: &InstanceStatus) {
+    let run = status.run.expect("it runs");
+    let pid = i32::try_from(run.pid).expect("a process id");
     kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL).expect("it was there");
+    toehold_host::process::gone(run).await;
 }
 
 #[tokio::test]
@@ -73,7 +76,7 @@ async fn the_dead_are_started_again_on_the_same_port_each_time_later() {
     let second = stage.status(&placed.id, "it is back", |it| it.healthy && it.restarts == 1).await;
     assert_eq!(first.addr, second.addr);
     assert_ne!(first.run, second.run);
-    kill(&second);
+    kill(&second).await;
     let dead = stage.status(&placed.id, "it rests", |it| it.restarts == 2).await;
     assert_eq!(dead.last_exit.expect("it ended").how, "killed by SIGKILL");
     assert!(matches!(dead.phase, InstancePhase::Backoff { .. }), "{:?}", dead.phase);
@@ -105,7 +108,7 @@ async fn one_that_is_drained_runs_on_and_is_not_started_again() {
     stage.place(&[&placed]);
     let during = stage.healthy(&placed).await;
     assert_eq!(before.run, during.run);
-    kill(&during);
+    kill(&during).await;
     let ended = stage.stopped(&placed).await;
     assert_eq!(ended.restarts, 0);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,7 @@ impl Stage {
     }
 
     pub(crate) fn start_agent(&mut self) {
-        let settings = Settings {
-            dir: self.agent_dir(),
-            socket: self.dir.path().join("agent.sock"),
-            machine: "here".parse().expect("a name"),
-            version: "test".to_owned(),
-        };
+        let settings = settings(self.dir.path());
         let (ending, end) = watch::channel(None);
         let cut = Arc::new(Notify::new());
         let cuts = Arc::clone(&cut);
@@ -233,6 +228,17 @@ impl Stage {
         self.log(&placed.id, LogFrom::Offset(0)).await.expect("it has a log").text
     }
 
+    /// Returns once this stands so often in the log.
+    pub(crate) async fn logged(&self, placed: &Placed, text: &str, times: usize) {
+        let logged = async {
+            while self.whole_log(placed).await.matches(text).count() < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let logged = tokio::time::timeout(DEADLINE, logged).await;
+        logged.unwrap_or_else(|_| panic!("{text:?} was not logged {times} times"));
+    }
+
     /// Every live process of this stage's instances.
     pub(crate) fn processes(&self) -> Vec<RunId> {
         let folder = fs::canonicalize(self.agent_dir()).expect("there");
@@ -266,6 +272,16 @@ impl Drop for Stage {
             ended.expect("it ran").expect("no panic").expect("it ran");
             assert_eq!(self.processes(), Vec::new(), "something outlived the agent");
         }
+    }
+}
+
+/// The agent of the stage in `dir`.
+pub(crate) fn settings(dir: &Path) -> Settings {
+    Settings {
+        dir: dir.join("agent"),
+        socket: dir.join("agent.sock"),
+        machine: "here".parse().expect("a name"),
+        version: "test".to_owned(),
     }
 }
 

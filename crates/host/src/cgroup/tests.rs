@@ -38,18 +38,29 @@ fn start(group: &Cgroup, name: &str, script: &str) -> (Tree, Child) {
     launch.start().expect("it starts")
 }
 
+/// The groups of every version this machine lets us have.
+fn groups(name: &str) -> Vec<Cgroup> {
+    let name = format!("test-{}-{name}", std::process::id());
+    let found = find();
+    let old = Cgroup::legacy(&found.legacy, &name);
+    let new = found.unified.and_then(|base| Cgroup::unified(&base, &name));
+    old.into_iter().chain(new).collect()
+}
+
 #[tokio::test]
 async fn a_group_holds_counts_and_ends_what_is_in_it() {
-    let Some(group) = group("holds", &ROOMY) else { return };
-    let script = "sleep 600 & while :; do x=$((x+1)); done";
-    let (tree, mut child) = start(&group, "holds", script);
-    eventually("it used CPU", || group.cpu_us().is_none_or(|us| us > 50_000)).await;
-    eventually("it used memory", || group.memory_bytes().is_none_or(|bytes| bytes > 0)).await;
-    assert_eq!(group.pids().len(), 2, "what it began is in it too");
-    tree.kill().await.expect("all end");
-    child.wait().await.expect("it ended");
-    assert!(group.pids().is_empty());
-    group.remove().await.expect("an empty group goes away");
+    for group in groups("holds") {
+        group.limit(&ROOMY);
+        let script = "sleep 600 & while :; do x=$((x+1)); done";
+        let (tree, mut child) = start(&group, "holds", script);
+        eventually("it used CPU", || group.cpu_us().is_none_or(|us| us > 50_000)).await;
+        eventually("it used memory", || group.memory_bytes().is_none_or(|bytes| bytes > 0)).await;
+        assert_eq!(group.pids().len(), 2, "what it began is in it too");
+        tree.kill().await.expect("all end");
+        child.wait().await.expect("it ended");
+        assert!(group.pids().is_empty());
+        group.remove().await.expect("an empty group goes away");
+    }
 }
 
 #[tokio::test]
