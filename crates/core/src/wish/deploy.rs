@@ -15,10 +15,10 @@ pub(super) fn stable(
     automatic: bool,
 ) -> Result<(), Refusal> {
     let wished = draft.app.stable.as_ref().map(|stable| stable.release);
-    may_deploy(draft, release, automatic, wished)?;
     if wished == Some(release) {
         return Ok(());
     }
+    may_deploy(draft, release, automatic, wished)?;
     if is_promotion(draft, release) {
         let why = format!("{} deploys it", draft.actor());
         rollout::promote(draft, &why);
@@ -49,13 +49,17 @@ pub(super) fn canary(
     automatic: bool,
 ) -> Result<(), Refusal> {
     let running = draft.app.rollout.clone().filter(|rollout| rollout.phase.runs());
-    may_deploy(draft, release, automatic, running.as_ref().map(|it| it.release))?;
-    let Some(stable) = &draft.app.stable else { return Err(Refusal::NoStable { release }) };
     if running.as_ref().is_some_and(|it| it.release == release) {
         return Ok(());
     }
-    if stable.release == release || draft.app.serving() == Some(release) {
+    let wished = draft.app.stable.as_ref().map(|stable| stable.release);
+    if wished == Some(release) || draft.app.serving() == Some(release) {
         return Err(Refusal::IsStable { release });
+    }
+    let there = draft.app.rollout.as_ref().map(|rollout| rollout.release);
+    may_deploy(draft, release, automatic, there)?;
+    if wished.is_none() {
+        return Err(Refusal::NoStable { release });
     }
     if let Some(older) = &running {
         let why = format!("canary {release} takes its place");
@@ -91,7 +95,8 @@ pub(super) fn begin(draft: &mut Draft<'_>, release: Number, automatic: bool) {
 }
 
 /// A push is refused while automatic deploys are held, and where a later push is already there: a
-/// build that took longer does not bring back what was replaced.
+/// build that took longer does not bring back what was replaced. Nor does the same push, heard of
+/// twice, bring back what was tried and given up since.
 fn may_deploy(
     draft: &Draft<'_>,
     release: Number,
@@ -107,6 +112,9 @@ fn may_deploy(
     }
     if let Some(pin) = &draft.app.pin {
         return Err(Refusal::Pinned { release: pin.release, by: pin.by.clone() });
+    }
+    if draft.release(release).is_some_and(|it| it.verdict != ReleaseVerdict::Untried) {
+        return Err(Refusal::Tried { release });
     }
     match there {
         Some(newer) if newer > release => Err(Refusal::Older { release, newer }),

@@ -35,6 +35,12 @@ pub enum Refusal {
         /// The one that is there.
         newer: Number,
     },
+    /// The same push was deployed before.
+    #[error("release {release} was deployed already, and is not again by the same push")]
+    Tried {
+        /// The one that was asked for.
+        release: Number,
+    },
     /// A canary has nothing to run beside.
     #[error("no release is stable yet, so a canary of {release} has nothing to run beside")]
     NoStable {
@@ -99,6 +105,7 @@ impl Refusal {
             Self::NoCommand { .. } => "no_run_command",
             Self::Pinned { .. } => "pinned",
             Self::Older { .. } => "older_release",
+            Self::Tried { .. } => "deployed_before",
             Self::NoStable { .. } => "no_stable",
             Self::IsStable { .. } => "is_stable",
             Self::NoCanary { .. } => "no_canary",
@@ -122,7 +129,7 @@ impl Refusal {
                 "run `toehold unpin` to let pushes deploy again, or `toehold deploy` for this one"
                     .to_owned()
             }
-            Self::Older { release, .. } => {
+            Self::Older { release, .. } | Self::Tried { release } => {
                 format!("run `toehold deploy --release {}` to have it all the same", release.0)
             }
             Self::NoStable { .. } => "push to the branch of stable first".to_owned(),

@@ -47,6 +47,19 @@ fn a_build_that_took_longer_does_not_bring_back_what_was_replaced() {
 }
 
 #[test]
+fn a_push_heard_of_twice_does_not_bring_back_what_was_given_up() {
+    let mut scene = Scene::new("stable=v1*1 canary=v2*1/aborted", CALM);
+    let release = scene.releases.get_mut(&Number(2)).expect("the scene has it");
+    release.verdict = ReleaseVerdict::Bad { why: "it was bad".into() };
+    for track in Track::ALL {
+        let refused = scene.granted(&deploy(2, track, true)).expect_err("it was tried");
+        assert_eq!(refused, Refusal::Tried { release: Number(2) });
+        let decision = scene.granted(&deploy(2, track, false)).expect("a person may");
+        assert_eq!(decision.releases[0].verdict, ReleaseVerdict::Untried);
+    }
+}
+
+#[test]
 fn what_cannot_be_started_is_not_deployed() {
     grants(
         "stable=v1*1",
@@ -324,6 +337,7 @@ fn every_refusal_has_a_hint_and_a_word() {
         Refusal::NoCommand { release },
         Refusal::Pinned { release, by: "ann".into() },
         Refusal::Older { release, newer: Number(2) },
+        Refusal::Tried { release },
         Refusal::NoStable { release },
         Refusal::IsStable { release },
         Refusal::NoCanary { verb: "promote" },
