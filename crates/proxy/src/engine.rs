@@ -5,10 +5,8 @@
 //! where the body of an answer fails.
 
 mod inlet;
-mod pulse;
 mod watch;
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -16,115 +14,95 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::engine::inlet::Inlet;
-use crate::engine::pulse::Order;
-pub(crate) use crate::engine::pulse::Pulse;
 use crate::engine::watch::{Verdict, Watch};
 use crate::forward;
 use crate::gate::Gate;
 use crate::headers;
 use crate::limits::Limits;
+use crate::visit::{Order, Pulse, Visit};
 use crate::worker::Worker;
 
-/// A visitor's connection, as the requests on it know it.
-#[derive(Debug)]
-pub(crate) struct Visit {
-    /// The address at the other end, as an app is told it.
-    pub(crate) peer: HeaderValue,
-    /// Whether it came over TLS.
-    pub(crate) https: bool,
-    /// The longest it may carry nothing once it was upgraded.
-    pub(crate) tunnel_idle: Duration,
-    /// What is going on with the connection.
-    pub(crate) pulse: Arc<Pulse>,
-    /// How many requests were begun on it.
-    requests: Cell<u64>,
-}
+/// The engine of one thread.
+pub(crate) struct Engine(http1::Builder);
 
-impl Visit {
-    /// The place of the request that begins now, counted from 0.
-    fn next(&self) -> u64 {
-        self.requests.replace(self.requests.get() + 1)
+impl Engine {
+    /// With the limits that heads are held to.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let mut builder = http1::Builder::new();
+        builder
+            .header_read_timeout(None) // the watch sees to it
+            // The gate lets no larger head in, and a stand-in is always small.
+            .max_buf_size(limits.head_bytes.max(8 * 1024) + 64 * 1024);
+        if limits.headers != 100 {
+            builder.max_headers(limits.headers);
+        }
+        Self(builder)
     }
-}
 
-/// The settings of connections of visitors.
-pub(crate) fn settings(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(None) // the watch sees to it
-        // The gate lets no larger head in, and a stand-in is always small.
-        .max_buf_size(limits.head_bytes.max(8 * 1024) + 64 * 1024);
-    if limits.headers != 100 {
-        builder.max_headers(limits.headers);
-    }
-    builder
-}
-
-/// Serves one connection until it ends.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let limits = worker.shared.limits;
-    let pulse = Arc::new(Pulse::new());
-    let gate = Gate::new(limits.head_bytes, limits.headers);
-    let inlet = Inlet::new(stream, gate, pulse.clone(), worker.connections.clone());
-    let visit = Rc::new(Visit {
-        peer: headers::address(peer.ip()),
-        https: false,
-        tunnel_idle: limits.tunnel_idle,
-        pulse: pulse.clone(),
-        requests: Cell::new(0),
-    });
-    let service = {
-        let worker = worker.clone();
-        service_fn(move |request| {
-            let (worker, visit) = (worker.clone(), visit.clone());
-            async move {
-                let index = visit.next();
-                Ok::<_, Infallible>(forward::answer(&worker, &visit, index, request).await)
-            }
-        })
-    };
-    let mut connection =
-        pin!(worker.engine.serve_connection(TokioIo::new(inlet), service).with_upgrades());
-    let mut stop = pin!(worker.shared.stop.cancelled());
-    let mut stopping = false;
-    let mut watch = Watch::new(pulse.clone(), limits);
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-                if let Err(error) = ended {
-                    tracing::trace!(peer.addr = %peer, %error, "a visitor's connection broke off");
+    /// Serves one connection until it ends.
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        worker: Rc<Worker>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
+        let limits = worker.shared.limits;
+        let pulse = Arc::new(Pulse::new());
+        let gate = Gate::new(limits.head_bytes, limits.headers);
+        let inlet = Inlet::new(stream, gate, pulse.clone(), worker.connections.clone());
+        let peer_said = headers::address(peer.ip());
+        let visit = Rc::new(Visit::new(peer_said, limits.tunnel_idle, pulse.clone()));
+        let service = {
+            let worker = worker.clone();
+            service_fn(move |request| {
+                let (worker, visit) = (worker.clone(), visit.clone());
+                async move {
+                    let index = visit.next();
+                    Ok::<_, Infallible>(forward::answer(&worker, &visit, index, request).await)
                 }
-                return Poll::Ready(());
-            }
-            if pulse.take_decided() {
-                continue;
-            }
-            if !stopping && stop.as_mut().poll(cx).is_ready() {
-                // The watch closes it once it is idle; until then each answer says that it is
-                // the last.
-                stopping = true;
-                pulse.set_stops();
-            }
-            match watch.poll(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Verdict::Drop) => {
-                    pulse.reset_at_end();
+            })
+        };
+        let mut connection =
+            pin!(self.0.serve_connection(TokioIo::new(inlet), service).with_upgrades());
+        let mut stop = pin!(worker.shared.stop.cancelled());
+        let mut stopping = false;
+        let mut watch = Watch::new(pulse.clone(), limits);
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    if let Err(error) = ended {
+                        tracing::trace!(%peer, %error, "a visitor's connection broke off");
+                    }
                     return Poll::Ready(());
                 }
-                Poll::Ready(Verdict::Close) => connection.as_mut().graceful_shutdown(),
-                Poll::Ready(Verdict::RefuseHead) => pulse.give_order(Order::RefuseHead),
-                Poll::Ready(Verdict::BreakBody) => pulse.give_order(Order::BreakBody),
+                if pulse.take_decided() {
+                    continue;
+                }
+                if !stopping && stop.as_mut().poll(cx).is_ready() {
+                    // The watch closes it once it is idle; until then each answer says that it
+                    // is the last.
+                    stopping = true;
+                    pulse.set_stops();
+                }
+                match watch.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Verdict::Drop) => {
+                        pulse.reset_at_end();
+                        return Poll::Ready(());
+                    }
+                    Poll::Ready(Verdict::Close) => connection.as_mut().graceful_shutdown(),
+                    Poll::Ready(Verdict::RefuseHead) => pulse.give_order(Order::RefuseHead),
+                    Poll::Ready(Verdict::BreakBody) => pulse.give_order(Order::BreakBody),
+                }
             }
-        }
-    })
-    .await;
+        })
+        .await;
+    }
 }

@@ -9,14 +9,12 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONNECTION, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 
-use crate::body::{Busy, Download};
-use crate::clock;
-use crate::engine::Visit;
-pub(crate) use crate::forward::finish::Answered;
+use crate::download::Download;
 use crate::forward::intake::Intake;
 use crate::headers::{self, REQUEST_ID};
 use crate::page::Page;
-use crate::retry::Run;
+use crate::retry::{Answered, Run};
+use crate::visit::{Busy, Visit};
 use crate::worker::Worker;
 
 /// Answers the `index`-th request of a connection: by an instance, or with a page that says why
@@ -34,7 +32,7 @@ pub(crate) async fn answer(
         Some(refusal) => Page::refusal(refusal),
         None => match by_instance(worker, visit, request, &id).await {
             Ok(answered) => {
-                let mut response = answered.finish(visit, index, busy, id);
+                let mut response = finish::finish(answered, visit, index, busy, id);
                 say_if_last(worker, &mut response);
                 return response;
             }
@@ -66,8 +64,6 @@ async fn by_instance(
     request: Request<Incoming>,
     id: &HeaderValue,
 ) -> Result<Answered, Page> {
-    // Before the routes are read: whoever began after they were swapped has seen the new ones.
-    let at_us = clock::now_us();
     let table = worker.table();
     let intake = Intake::settle(request);
     let app = table.app(&intake.host()).ok_or(Page::NO_APP)?.clone();
@@ -77,7 +73,8 @@ async fn by_instance(
             return Err(Page::NO_INSTANCE);
         }
         let job = intake.job(visit, &app, &table.key, id).await?;
-        Run::new(worker, visit, table, app.clone(), at_us).finish(job).await
+        // The body may have taken a while to arrive: the routes are read again.
+        Run::new(worker, visit, &app)?.finish(job).await
     };
     let answered = answered.await;
     if let Err(page) = &answered {

@@ -5,8 +5,8 @@
 //! core has a thread of its own with its own listening sockets and its own connections to
 //! instances; threads share the routes, and counters that each writes alone.
 
-mod body;
 mod clock;
+mod download;
 mod engine;
 mod forward;
 mod gate;
@@ -25,7 +25,9 @@ mod route;
 mod run;
 mod sticky;
 mod upgrade;
+mod upload;
 mod upstream;
+mod visit;
 mod worker;
 
 pub use limits::Limits;

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::engine;
+use crate::engine::Engine;
 use crate::page::Page;
 use crate::worker::Worker;
 
@@ -45,6 +45,7 @@ pub(crate) fn share_out(
 /// Accepts visitors until the proxy is asked to stop.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let stop = worker.shared.stop.clone();
+    let engine = Rc::new(Engine::new(&worker.shared.limits));
     let mut spare = Spare::new();
     loop {
         let accepted = tokio::select! {
@@ -57,7 +58,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                 if worker.connections.load(Ordering::Relaxed) >= most {
                     tokio::task::spawn_local(turn_away(stream));
                 } else if stream.set_nodelay(true).is_ok() {
-                    tokio::task::spawn_local(engine::serve(worker.clone(), stream, peer));
+                    tokio::task::spawn_local(engine.clone().serve(worker.clone(), stream, peer));
                 }
             }
             // The visitor went away before it was its turn.

@@ -32,8 +32,7 @@ impl Page {
     };
     pub(crate) const BROKEN: Self = Self {
         status: StatusCode::BAD_GATEWAY,
-        text: "The app broke off without an answer. Whether it did what was asked is not known, \
-               so it was not asked again.",
+        text: "The app broke off without an answer. Whether it did what was asked is not known.",
     };
     pub(crate) const GARBLED: Self =
         Self { status: StatusCode::BAD_GATEWAY, text: "The app's answer is not valid HTTP." };
@@ -94,9 +93,10 @@ impl Page {
     fn html(self) -> String {
         let (status, text) = (self.status, escaped(self.text));
         format!(
-            "<!doctype html><html lang=\"en\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>{status}</title><body style=\"font:1em/1.5 sans-serif;max-width:36em;margin:15vh \
-             auto;padding:0 1em\"><h1 style=\"font-size:1.2em\">{status}</h1><p>{text}</p>\n"
+            "<!doctype html><html lang=\"en\"><meta name=\"viewport\" \
+             content=\"width=device-width\"><title>{status}</title>\
+             <body style=\"font:1em/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em\">\
+             <h1 style=\"font-size:1.2em\">{status}</h1><p>{text}</p>\n"
         )
     }
 }

@@ -11,18 +11,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use toehold_core::model::{Number, Track};
 
-use crate::body::{Fault, Upload};
 use crate::clock;
-use crate::engine::Visit;
-use crate::forward::Answered;
 use crate::meter::{Flight, Meter};
 use crate::page::Page;
 use crate::retry::attempt::Trouble;
 use crate::route::{App, Choice, Table, Tried, choose};
+use crate::upload::{Fault, Upload};
+use crate::upstream::Lease;
+use crate::visit::Visit;
 use crate::worker::Worker;
 
 /// The most times in a row that a request nothing was sent of goes to another instance at once.
@@ -40,6 +42,19 @@ pub(crate) struct Job {
     pub(crate) kept: Option<(Track, Number)>,
     /// The visitor's side of the upgrade it asks for.
     pub(crate) upgrade: Option<OnUpgrade>,
+    pub(crate) http_10: bool,
+}
+
+/// An answer of an instance, its body still to come.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
+    pub(crate) flight: Flight,
+    /// The visitor's side of an upgrade that was asked for and agreed to.
+    pub(crate) upgrade: Option<OnUpgrade>,
+    /// Keeps the visitor on the arm that was drawn just now.
+    pub(crate) cookie: Option<HeaderValue>,
+    /// The visitor knows the end of an answer only by the end of the connection.
     pub(crate) http_10: bool,
 }
 
@@ -68,15 +83,14 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A request for `app`, begun at `at_us`, before `table` was read.
-    pub(crate) fn new(
-        worker: &'a Rc<Worker>,
-        visit: &'a Visit,
-        table: Arc<Table>,
-        app: Arc<App>,
-        at_us: u64,
-    ) -> Self {
-        Self {
+    /// A request for `app` that begins now, if that is still there.
+    pub(crate) fn new(worker: &'a Rc<Worker>, visit: &'a Visit, app: &App) -> Result<Self, Page> {
+        // The moment before the routes: whoever began after they were swapped has seen the new
+        // ones.
+        let at_us = clock::now_us();
+        let table = worker.table();
+        let app = table.named(&app.name).ok_or(Page::NO_APP)?.clone();
+        Ok(Self {
             worker,
             visit,
             table,
@@ -91,7 +105,7 @@ impl<'a> Run<'a> {
             wary: false,
             page: Page::NO_ANSWER,
             failed_at: None,
-        }
+        })
     }
 
     /// Sends the request until it is answered; the page says why it is not.
@@ -216,11 +230,7 @@ impl<'a> Run<'a> {
     }
 
     /// Keeps the visitor on the arm that answered, unless a cookie did so already.
-    fn cookie(
-        &self,
-        choice: &Choice,
-        kept: Option<(Track, Number)>,
-    ) -> Option<hyper::header::HeaderValue> {
+    fn cookie(&self, choice: &Choice, kept: Option<(Track, Number)>) -> Option<HeaderValue> {
         if !self.app.sticky || !self.app.is_split() || self.app.serves_arm(kept) {
             return None;
         }

@@ -26,6 +26,7 @@ pub(crate) struct Table {
     pub(crate) key: Key,
     apps: Vec<Arc<App>>,
     hosts: HashMap<String, usize>,
+    names: HashMap<AppName, usize>,
 }
 
 /// An app's route.
@@ -58,6 +59,7 @@ impl Table {
     ) -> Self {
         let mut table = Self { key, ..Self::default() };
         for (at, route) in routes.apps.iter().enumerate() {
+            table.names.insert(route.app.clone(), at);
             table.hosts.insert(format!("{}.localhost", route.app), at);
             for host in &route.hosts {
                 table.hosts.insert(host.clone(), at);
@@ -85,7 +87,7 @@ impl Table {
 
     /// The app with this name.
     pub(crate) fn named(&self, name: &AppName) -> Option<&Arc<App>> {
-        self.apps.iter().find(|app| app.name == *name)
+        self.names.get(name).map(|&at| &self.apps[at])
     }
 
     /// Whether an instance is in any arm.

@@ -8,8 +8,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tokio::time::{Instant, sleep_until};
 
-use crate::engine::Pulse;
 use crate::meter::Flight;
+use crate::visit::Pulse;
 
 /// Joins a visitor and an instance that agreed to go on in another protocol, until one of them
 /// ends or nothing was carried for `idle`. The request stays in flight until then.
@@ -37,7 +37,7 @@ pub(crate) fn tunnel(
                 }
             }
             () = silence(&pulse, idle) => {
-                tracing::debug!("an upgraded connection carried nothing for {idle:?} and is closed");
+                tracing::debug!("an upgraded connection is closed: nothing for {idle:?}");
             }
         }
     });

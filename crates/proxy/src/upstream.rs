@@ -16,9 +16,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::body::{Progress, Upload};
 use crate::instance::Instance;
 use crate::limits::Limits;
+use crate::upload::{Progress, Upload};
 use crate::upstream::socket::Lookout;
 
 /// The connections of one thread that wait for a request, by instance.

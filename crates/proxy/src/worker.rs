@@ -9,7 +9,6 @@ use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::route::Table;
@@ -70,7 +69,6 @@ pub(crate) struct Worker {
     /// Which cell of a meter is its own.
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) engine: hyper::server::conn::http1::Builder,
     pub(crate) pools: Rc<Pools>,
     /// Connections of visitors.
     pub(crate) connections: Arc<AtomicUsize>,
@@ -83,7 +81,6 @@ impl Worker {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Self {
         Self {
             index,
-            engine: engine::settings(&shared.limits),
             pools: Rc::new(Pools::new(&shared.limits)),
             connections: Arc::new(AtomicUsize::new(0)),
             parked: Cell::new(0),

@@ -10,8 +10,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::engine::pulse::{Order, Pulse};
 use crate::gate::{Gate, Refusal};
+use crate::visit::{Order, Pulse};
 
 /// Given to the engine in the place of a request that was not let in, so that the refusal is
 /// answered in its turn, behind the answers to the requests before it.

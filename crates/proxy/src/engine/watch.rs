@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::engine::pulse::Pulse;
 use crate::limits::Limits;
+use crate::visit::Pulse;
 
 /// The longest a closed connection is read on so that the visitor gets to read the answer.
 const LINGER: Duration = Duration::from_secs(2);

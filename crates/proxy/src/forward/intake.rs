@@ -11,14 +11,14 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Version};
 
-use crate::body::{Fault, Progress, Upload};
-use crate::engine::Visit;
 use crate::headers;
 use crate::host;
 use crate::page::Page;
 use crate::retry::{Job, upload_page};
 use crate::route::App;
 use crate::sticky::Key;
+use crate::upload::{Fault, Progress, Upload};
+use crate::visit::Visit;
 
 /// The largest body that is read whole so that the request can be sent again, in bytes.
 const MAX_KEPT_BYTES: u64 = 64 * 1024;

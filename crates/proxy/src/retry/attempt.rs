@@ -8,9 +8,9 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tokio::time::timeout_at;
 
-use crate::body::{Fault, Progress, Upload};
 use crate::instance::Instance;
 use crate::retry::Run;
+use crate::upload::{Fault, Progress, Upload};
 use crate::upstream::{Failure, Lease};
 
 /// The longest a kept connection was idle that gets a request which cannot be sent twice: the
@@ -91,7 +91,7 @@ fn trouble(failure: Failure, progress: Option<&Progress>) -> Trouble {
     }
     match failure {
         Failure::Connect(_, error) if is_ours(&error) => {
-            tracing::warn!(%error, "no connection can be made to any instance: too few files or ports");
+            tracing::warn!(%error, "no instance can be asked: too few files or ports here");
             Trouble::Ours
         }
         Failure::Connect(request, error) => Trouble::Unsent { request, why: why(&error) },

@@ -1,33 +1,14 @@
 //! The body of an answer on its way to a visitor.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::engine::Pulse;
 use crate::meter::Flight;
 use crate::upstream::Lease;
-
-/// A connection is busy with a request for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Busy(Arc<Pulse>);
-
-impl Busy {
-    /// From now on.
-    pub(crate) fn new(pulse: &Arc<Pulse>) -> Self {
-        pulse.works();
-        Self(pulse.clone())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.rests();
-    }
-}
+use crate::visit::Busy;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -89,7 +70,7 @@ impl Stream {
             Some(Err(error)) => {
                 self.flight.meter().failed(self.flight.thread());
                 if self.ends_with_connection {
-                    self.busy.0.reset_at_end();
+                    self.busy.reset_at_end();
                 }
                 Poll::Ready(Some(Err(error)))
             }

@@ -1,7 +1,7 @@
 //! What is going on with one connection, told by whoever knows to whoever must judge it.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::gate::Refusal;
@@ -25,6 +25,30 @@ pub(crate) struct Pulse {
     refused: OnceLock<(u64, Refusal)>,
 }
 
+/// A connection is busy with a request for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Pulse>);
+
+impl Busy {
+    /// From now on.
+    pub(crate) fn new(pulse: &Arc<Pulse>) -> Self {
+        pulse.busy.fetch_add(1, Ordering::Relaxed);
+        Self(pulse.clone())
+    }
+
+    /// The connection must not end as if all had been said.
+    pub(crate) fn reset_at_end(&self) {
+        self.0.reset_at_end();
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        self.0.moved();
+    }
+}
+
 /// Not since any time.
 const NEVER: u64 = 0;
 
@@ -39,7 +63,7 @@ pub(crate) enum Order {
 }
 
 impl Pulse {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             begun: Instant::now(),
             last_io_ms: AtomicU64::new(1),
@@ -63,12 +87,12 @@ impl Pulse {
     }
 
     /// When that moment is, for a timer.
-    pub(super) fn instant(&self, ms: u64) -> Instant {
+    pub(crate) fn instant(&self, ms: u64) -> Instant {
         self.begun + std::time::Duration::from_millis(ms.saturating_sub(1))
     }
 
     /// Bytes went in or out.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.last_io_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
@@ -77,12 +101,12 @@ impl Pulse {
     }
 
     /// Whether a head has begun to arrive and is not whole.
-    pub(super) fn set_head_open(&self, open: bool) {
+    pub(crate) fn set_head_open(&self, open: bool) {
         self.since(&self.head_since_ms, open);
     }
 
     /// Whether the next piece of a body is waited for.
-    pub(super) fn set_body_wanted(&self, wanted: bool) {
+    pub(crate) fn set_body_wanted(&self, wanted: bool) {
         self.since(&self.body_wanted_since_ms, wanted);
     }
 
@@ -92,17 +116,17 @@ impl Pulse {
     }
 
     /// Whether the visitor takes in nothing.
-    pub(super) fn set_write_blocked(&self, blocked: bool) {
+    pub(crate) fn set_write_blocked(&self, blocked: bool) {
         self.since(&self.write_blocked_since_ms, blocked);
     }
 
     /// Everything was said; what still comes in is thrown away for a moment.
-    pub(super) fn set_lingers(&self) {
+    pub(crate) fn set_lingers(&self) {
         self.since(&self.lingers_since_ms, true);
     }
 
     /// The proxy was asked to stop.
-    pub(super) fn set_stops(&self) {
+    pub(crate) fn set_stops(&self) {
         self.since(&self.stops_since_ms, true);
     }
 
@@ -115,38 +139,28 @@ impl Pulse {
         }
     }
 
-    pub(super) fn head_since_ms(&self) -> Option<u64> {
+    pub(crate) fn head_since_ms(&self) -> Option<u64> {
         some(&self.head_since_ms)
     }
 
-    pub(super) fn body_wanted_since_ms(&self) -> Option<u64> {
+    pub(crate) fn body_wanted_since_ms(&self) -> Option<u64> {
         some(&self.body_wanted_since_ms)
     }
 
-    pub(super) fn write_blocked_since_ms(&self) -> Option<u64> {
+    pub(crate) fn write_blocked_since_ms(&self) -> Option<u64> {
         some(&self.write_blocked_since_ms)
     }
 
-    pub(super) fn lingers_since_ms(&self) -> Option<u64> {
+    pub(crate) fn lingers_since_ms(&self) -> Option<u64> {
         some(&self.lingers_since_ms)
     }
 
-    pub(super) fn stops_since_ms(&self) -> Option<u64> {
+    pub(crate) fn stops_since_ms(&self) -> Option<u64> {
         some(&self.stops_since_ms)
     }
 
-    /// A request is being answered until [`Pulse::rests`].
-    pub(crate) fn works(&self) {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A request was answered, its body included.
-    pub(crate) fn rests(&self) {
-        self.busy.fetch_sub(1, Ordering::Relaxed);
-        self.moved();
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
+    /// Whether a request is being answered.
+    pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed) > 0
     }
 
@@ -157,17 +171,17 @@ impl Pulse {
     }
 
     /// Whether an upgrade was decided since this was asked last: the socket has something to do.
-    pub(super) fn take_decided(&self) -> bool {
+    pub(crate) fn take_decided(&self) -> bool {
         self.decided.load(Ordering::Relaxed) && self.decided.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the `index`-th request was answered with an upgrade; `None`: not yet answered.
-    pub(super) fn upgrade(&self, index: u64) -> Option<bool> {
+    pub(crate) fn upgrade(&self, index: u64) -> Option<bool> {
         let said = self.upgrade.load(Ordering::Relaxed);
         (said >> 1 == index + 1).then_some(said & 1 == 1)
     }
 
-    pub(super) fn give_order(&self, order: Order) {
+    pub(crate) fn give_order(&self, order: Order) {
         let number = match order {
             Order::None => 0,
             Order::RefuseHead => 1,
@@ -176,7 +190,7 @@ impl Pulse {
         self.order.store(number, Ordering::Relaxed);
     }
 
-    pub(super) fn take_order(&self) -> Order {
+    pub(crate) fn take_order(&self) -> Order {
         if self.order.load(Ordering::Relaxed) == 0 {
             return Order::None;
         }
@@ -192,12 +206,12 @@ impl Pulse {
         self.reset.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_reset_at_end(&self) -> bool {
+    pub(crate) fn is_reset_at_end(&self) -> bool {
         self.reset.load(Ordering::Relaxed)
     }
 
     /// The `index`-th request of the connection, counted from 0, was not let in.
-    pub(super) fn refuse(&self, index: u64, refusal: Refusal) {
+    pub(crate) fn refuse(&self, index: u64, refusal: Refusal) {
         // Only the first counts: nothing is read behind it.
         let _ = self.refused.set((index, refusal));
     }
