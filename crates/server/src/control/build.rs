@@ -3,7 +3,8 @@
 use std::sync::PoisonError;
 
 use toehold_core::model::{
-    Build, BuildPhase, Failure, Issue, Manifest, Number, Release, ReleaseVerdict, StepKind, StepOutcome,
+    Build, BuildPhase, Failure, Issue, Manifest, Number, Release, ReleaseVerdict, StepKind,
+    StepOutcome,
 };
 use toehold_core::spec::Spec;
 use toehold_core::time::Timestamp;
@@ -90,9 +91,8 @@ impl Control {
     /// The findings of the last good build of the track.
     async fn findings_before(&self, build: &Build) -> Result<Vec<Issue>, ControlError> {
         let builds = self.builds(&build.app).await?;
-        let good = |it: &&Build| {
-            it.track == build.track && matches!(it.phase, BuildPhase::Passed { .. })
-        };
+        let good =
+            |it: &&Build| it.track == build.track && matches!(it.phase, BuildPhase::Passed { .. });
         let last = builds.iter().find(good).map(|it| it.number);
         let logs = self.layout().build_logs();
         Ok(last.map(|number| builder::findings(&logs, &build.app, number)).unwrap_or_default())
@@ -281,8 +281,7 @@ impl Control {
 
     /// A build that waited and was replaced by a newer one.
     pub(super) async fn superseded(&self, entry: &Entry, by: Number) -> Result<(), ControlError> {
-        self.settle(entry, Ending::Cancelled, Some(Stop::Superseded(by)))
-            .await
+        self.settle(entry, Ending::Cancelled, Some(Stop::Superseded(by))).await
     }
 
     /// Stops a build.

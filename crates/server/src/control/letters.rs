@@ -38,12 +38,7 @@ impl Control {
         self.settings().messages.channels()
     }
 
-    fn letter(
-        &self,
-        app: &App,
-        event: &Event,
-        all: &[Event],
-    ) -> Option<(Letter, Vec<Channel>)> {
+    fn letter(&self, app: &App, event: &Event, all: &[Event]) -> Option<(Letter, Vec<Channel>)> {
         let (name, at) = (&app.name, event.at);
         let everywhere = |letter| Some((letter, self.channels()));
         match (event.kind, &event.subject) {
@@ -58,7 +53,9 @@ impl Control {
                 Some((letter, self.asked_for(event)))
             }
             // Where an alert did it, the alert's own letter says so.
-            (EventKind::RolloutHeld, Subject::Rollout(release)) if !has(all, EventKind::AlertRaised) => {
+            (EventKind::RolloutHeld, Subject::Rollout(release))
+                if !has(all, EventKind::AlertRaised) =>
+            {
                 everywhere(Letter::canary_held(name, *release, &event.text, at))
             }
             (EventKind::DeployFailed, Subject::Release(release)) => {
@@ -81,11 +78,8 @@ impl Control {
     /// lasts.
     fn asked_for(&self, event: &Event) -> Vec<Channel> {
         let named = event.facts.get("notify").and_then(serde_json::Value::as_array);
-        let named: Vec<Channel> = named
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str()?.parse().ok())
-            .collect();
+        let named: Vec<Channel> =
+            named.into_iter().flatten().filter_map(|name| name.as_str()?.parse().ok()).collect();
         self.channels().into_iter().filter(|channel| named.contains(channel)).collect()
     }
 }

@@ -69,6 +69,9 @@ impl Control {
         txn.writes = outbox_write(&letter, &channels);
         self.store().commit(txn).await?;
         let names: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
-        Ok(Done { text: format!("a message is on its way by {}", names.join(" and ")), event: None })
+        Ok(Done {
+            text: format!("a message is on its way by {}", names.join(" and ")),
+            event: None,
+        })
     }
 }

@@ -61,8 +61,14 @@ impl Control {
             seen: &seen,
             now: self.clock().now(),
         };
+        let before = loaded.memory.clone();
         let Some(decision) = decide(situation, &mut loaded.memory) else { return Ok(()) };
-        self.carry_out(&mut apps, name, decision.into(), &seen, ("toehold", None)).await?;
+        let done = self.carry_out(&mut apps, name, decision.into(), &seen, ("toehold", None)).await;
+        if let Err(error) = done {
+            // What was not written down was not decided: the next look begins where this one did.
+            apps.get_mut(name)?.memory = before;
+            return Err(error);
+        }
         Ok(())
     }
 }

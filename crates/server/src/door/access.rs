@@ -96,7 +96,8 @@ impl Need {
     pub(crate) fn is_met(self, who: &Principal, app: Option<&AppName>) -> bool {
         let one = || app.map(|app| Apps::One(app.clone()));
         let may = |scope: fn(Apps) -> Scope| one().is_some_and(|app| who.may(&scope(app)));
-        let some = |of: fn(&Scope) -> bool| who.scopes.iter().any(|it| *it == Scope::Admin || of(it));
+        let some =
+            |of: fn(&Scope) -> bool| who.scopes.iter().any(|it| *it == Scope::Admin || of(it));
         match self {
             Self::Nothing => true,
             // The socket's own door is checked before rights are.
@@ -108,7 +109,9 @@ impl Need {
             Self::Flag => may(Scope::Flag),
             Self::SomeDeploy => some(|scope| matches!(scope, Scope::Deploy(_))),
             Self::SomeFlag => some(|scope| matches!(scope, Scope::Flag(_))),
-            Self::SomeEvaluate => some(|scope| matches!(scope, Scope::Evaluate(_) | Scope::Flag(_))),
+            Self::SomeEvaluate => {
+                some(|scope| matches!(scope, Scope::Evaluate(_) | Scope::Flag(_)))
+            }
             Self::Known => true,
         }
     }
@@ -166,8 +169,8 @@ async fn admit(
 ) -> Result<Option<Caller>, Unable> {
     let found = identify(door, peer, headers).await;
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let by_browser = route.voice == Voice::Page
-        || matches!(&found, Ok(Some(caller)) if caller.has_session());
+    let by_browser =
+        route.voice == Voice::Page || matches!(&found, Ok(Some(caller)) if caller.has_session());
     if changes && by_browser && !is_same_origin(headers) {
         let title = "this was asked for by a page of another site, and was not done";
         return Err(Unable::new(StatusCode::FORBIDDEN, "cross_origin", title));
@@ -272,14 +275,24 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
     fn only_a_page_of_ours_may_change_something() {
         for (given, ours) in [
             (&[("sec-fetch-site", "same-origin")] as &[_], true),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "http://a:7077"), ("host", "a:7077")], false),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://a:7077"),
+                    ("host", "a:7077"),
+                ],
+                false,
+            ),
             (&[("sec-fetch-site", "same-site")], false),
             (&[("origin", "http://a:7077"), ("host", "a:7077")], true),
             (&[("origin", "http://a:8080"), ("host", "a:7077")], false),

@@ -107,7 +107,11 @@ pub(crate) async fn whole(
     to_bytes(body, largest).await.map_err(|error| {
         let cut = std::error::Error::source(&error)
             .is_some_and(|it| it.is::<http_body_util::LengthLimitError>());
-        if cut { too_large() } else { Unable::bad_request("body_cut", "the body did not come whole") }
+        if cut {
+            too_large()
+        } else {
+            Unable::bad_request("body_cut", "the body did not come whole")
+        }
     })
 }
 

@@ -87,9 +87,7 @@ fn parameters(path: &str) -> Vec<Value> {
 /// What the bodies are; the names are those of the table.
 fn schemas() -> Value {
     let text = || json!({ "type": "string" });
-    let object = |properties: Value, required: Value| {
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-    };
+    let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     json!({
         "Problem": {
             "type": "object",

@@ -130,12 +130,18 @@ impl From<ControlError> for Unable {
 /// found.
 fn of_refusal(refusal: &Refusal, title: String) -> Unable {
     let (status, code, hint) = match refusal {
-        Refusal::NoRelease { .. } => (StatusCode::NOT_FOUND, "release_not_found", "toehold releases"),
+        Refusal::NoRelease { .. } => {
+            (StatusCode::NOT_FOUND, "release_not_found", "toehold releases")
+        }
         Refusal::NoAlert { .. } => (StatusCode::NOT_FOUND, "alert_not_found", "toehold alerts ls"),
-        Refusal::WrongCount { .. } => (StatusCode::BAD_REQUEST, "wrong_count", "toehold scale auto"),
+        Refusal::WrongCount { .. } => {
+            (StatusCode::BAD_REQUEST, "wrong_count", "toehold scale auto")
+        }
         Refusal::Pinned { .. } => (StatusCode::CONFLICT, "pinned", "toehold unpin"),
         Refusal::NoCanary { .. } => (StatusCode::CONFLICT, "no_canary", "toehold rollout status"),
-        Refusal::WrongPhase { .. } => (StatusCode::CONFLICT, "wrong_phase", "toehold rollout status"),
+        Refusal::WrongPhase { .. } => {
+            (StatusCode::CONFLICT, "wrong_phase", "toehold rollout status")
+        }
         _ => (StatusCode::CONFLICT, "refused", "toehold status"),
     };
     Unable::new(status, code, title).hint(hint)

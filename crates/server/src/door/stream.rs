@@ -10,8 +10,8 @@ use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use toehold_core::model::{AppName, Event};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Door;
 use super::extract::{Asked, At};

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_server::fleet::Fleet;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ const BACKLOG: i32 = 4096;
 /// Runs until SIGINT or SIGTERM.
 pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     process::prepare(context, proxy.parent)?;
+    raise_file_limit();
     let layout = context.layout()?;
     let threads = proxy
         .threads
@@ -48,6 +50,15 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     match proxy.join() {
         Ok(ended) => ended.map_err(|error| Failure::world("the proxy ended").because(&error)),
         Err(_) => Err(Failure::world("the proxy ended by a fault of its own")),
+    }
+}
+
+/// Each visitor takes a descriptor or two: as many as the system lets this process have.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = ?limit.current, "the limit of open files could not be raised");
     }
 }
 

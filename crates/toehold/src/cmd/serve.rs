@@ -78,9 +78,9 @@ async fn serve_until_told(layout: Layout, settings: Settings, api: TcpListener) 
     fleet
         .listen(&layout.run(), &shutdown)
         .map_err(|error| Failure::user("the control plane cannot start").because(&error))?;
-    let flags = Flags::open(Arc::clone(&store), Arc::new(SystemClock))
-        .await
-        .map_err(|error| Failure::world("the control plane cannot read its flags").because(&error))?;
+    let flags = Flags::open(Arc::clone(&store), Arc::new(SystemClock)).await.map_err(|error| {
+        Failure::world("the control plane cannot read its flags").because(&error)
+    })?;
     let parts = parts(layout.clone(), settings, (&store, lead.epoch()), fleet, flags)?;
     let notifier = notifier(&parts, &store)?;
     let control = Control::start(parts, shutdown.clone())

@@ -109,11 +109,13 @@ fn listen(addr: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, Failure> {
         Ok(OwnedFd::from(TcpListener::from(socket)))
     };
     // `SO_REUSEPORT` would let a second Toehold of the same user in: look first.
-    TcpListener::bind(addr).map(drop).and_then(|()| (0..count).map(|_| open()).collect()).map_err(|error| {
-        Failure::user(format!("cannot listen on {addr}"))
-            .because(&error)
-            .hint("who has it? `ss -ltnp`; choose another with --listen or --api")
-    })
+    TcpListener::bind(addr).map(drop).and_then(|()| (0..count).map(|_| open()).collect()).map_err(
+        |error| {
+            Failure::user(format!("cannot listen on {addr}"))
+                .because(&error)
+                .hint("who has it? `ss -ltnp`; choose another with --listen or --api")
+        },
+    )
 }
 
 async fn watch_over(

@@ -41,7 +41,7 @@ fn names_that_could_leave_their_place_are_refused() {
         let answer = app.toehold(&["init", "--", name]);
         assert_eq!(answer.status.code(), Some(2), "{name:?}: {}", said(&answer));
     }
-    let branch = app.push("feature/$(touch x)");
+    let branch = app.push("feature/$(touch-x)");
     assert!(branch.contains("[branches]"), "{branch}");
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
-use axum::Json;
 use serde::Deserialize;
 use toehold_core::model::AppName;
 use toehold_core::wire::api::{AppView, DeployRequest, Done, ReleaseView};

@@ -62,11 +62,7 @@ pub(crate) async fn why(
 }
 
 /// What `of` names in an app.
-pub(crate) async fn asked_about(
-    door: &Door,
-    app: &AppName,
-    of: &str,
-) -> Result<Subject, Unable> {
+pub(crate) async fn asked_about(door: &Door, app: &AppName, of: &str) -> Result<Subject, Unable> {
     let view = door.control.view(app).await?;
     let canary = view.rollout.map(|rollout| rollout.release);
     subject::parse(of, app, canary).ok_or_else(|| {

@@ -52,10 +52,14 @@ pub(crate) async fn enter(
         Err(refused) => {
             let unable: Unable = match refused {
                 Some(refused) => failed(&door, peer.map(|Extension(it)| it), refused),
-                None => Unable::bad_request("login_failed", "you could not be logged in: try again"),
+                None => {
+                    Unable::bad_request("login_failed", "you could not be logged in: try again")
+                }
             };
             let title = match (&given.code, unable.status().as_u16()) {
-                (Some(_), 401) => "this link was used already, or has ended: get another with `toehold open`",
+                (Some(_), 401) => {
+                    "this link was used already, or has ended: get another with `toehold open`"
+                }
                 _ => unable.problem().title.as_str(),
             };
             let page = pages::login::page(None, next, Some(title), &assets::addresses());
@@ -96,8 +100,7 @@ pub(crate) async fn leave(
 fn cookie(headers: &HeaderMap, session: &str, lasts_s: u64) -> HeaderValue {
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     let by_https = headers.get(PROTO).is_some_and(|it| it.as_bytes() == b"https");
-    let (name, secure) =
-        if by_https { (COOKIE_SECURE, "; Secure") } else { (COOKIE_PLAIN, "") };
+    let (name, secure) = if by_https { (COOKIE_SECURE, "; Secure") } else { (COOKIE_PLAIN, "") };
     let text =
         format!("{name}={session}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).expect("a session is of letters, digits, - and _")
@@ -117,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_way_on_never_leads_elsewhere() {
-        for bad in ["https://evil.example", "//evil.example", "/\\evil", "javascript:x", "", "/a b"] {
+        for bad in ["https://evil.example", "//evil.example", "/\\evil", "javascript:x", "", "/a b"]
+        {
             assert_eq!(ours(Some(bad)), "/", "{bad:?}");
         }
         assert_eq!(ours(Some("/apps/shop?x=1")), "/apps/shop?x=1");

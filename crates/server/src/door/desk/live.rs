@@ -8,8 +8,8 @@ use axum::response::Response;
 use axum::response::sse::Event as Message;
 use futures_util::StreamExt;
 use futures_util::stream::unfold;
-use tokio::sync::mpsc;
 use toehold_core::model::{AppName, Digest};
+use tokio::sync::mpsc;
 
 use super::load;
 use crate::door::Door;

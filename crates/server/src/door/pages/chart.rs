@@ -55,7 +55,8 @@ impl Chart<'_> {
     pub(crate) fn draw(&self) -> Markup {
         let last = self.lines.last().and_then(|line| line.values.last().copied().flatten());
         let now = last.map_or_else(|| "none".to_owned(), self.say);
-        let label = format!("{}, last ten minutes; now {now}, top {}", self.name, (self.say)(self.top));
+        let label =
+            format!("{}, last ten minutes; now {now}, top {}", self.name, (self.say)(self.top));
         html! {
             figure.chart {
                 figcaption { span { (self.name) } span.top { ((self.say)(self.top)) } }
@@ -152,14 +153,20 @@ mod tests {
 
     #[test]
     fn the_top_is_a_round_number() {
-        for (value, expected) in [(0.0, 1.0), (1.2, 2.0), (37.0, 50.0), (50.0, 50.0), (501.0, 1_000.0)] {
+        for (value, expected) in
+            [(0.0, 1.0), (1.2, 2.0), (37.0, 50.0), (50.0, 50.0), (501.0, 1_000.0)]
+        {
             assert!((top(value, 1.0) - expected).abs() < 1e-9, "{value}");
         }
     }
 
     #[test]
     fn a_gap_in_the_values_is_a_gap_in_the_line() {
-        let line = Line { values: vec![Some(1.0), Some(2.0), None, Some(0.0)], look: "stable", filled: true };
+        let line = Line {
+            values: vec![Some(1.0), Some(2.0), None, Some(0.0)],
+            look: "stable",
+            filled: true,
+        };
         let chart = Chart {
             name: "x",
             lines: Vec::new(),

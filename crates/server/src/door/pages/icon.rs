@@ -46,18 +46,39 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
         K::PushReceived | K::PushIgnored => "push",
-        K::BuildQueued | K::BuildStarted | K::StepEnded | K::BuildFailed | K::BuildFixed
-        | K::BuildSuperseded | K::BuildCancelled => "build",
+        K::BuildQueued
+        | K::BuildStarted
+        | K::StepEnded
+        | K::BuildFailed
+        | K::BuildFixed
+        | K::BuildSuperseded
+        | K::BuildCancelled => "build",
         K::ReleaseCreated | K::DeployStarted | K::DeployDone | K::DeployFailed => "release",
         K::RollbackStarted | K::RolloutHeld | K::RolloutAborted | K::RolloutLag => "back",
         K::Pinned | K::Unpinned => "pin",
-        K::RolloutStarted | K::RolloutSplit | K::RolloutPaused | K::RolloutResumed
-        | K::RolloutRetried | K::RolloutPromoting | K::RolloutPromoted | K::RouteChanged => "split",
-        K::InstanceLaunched | K::InstanceHealthy | K::InstanceUnhealthy | K::InstanceDied
-        | K::InstanceDraining | K::InstanceStopping | K::InstanceGone => "instance",
+        K::RolloutStarted
+        | K::RolloutSplit
+        | K::RolloutPaused
+        | K::RolloutResumed
+        | K::RolloutRetried
+        | K::RolloutPromoting
+        | K::RolloutPromoted
+        | K::RouteChanged => "split",
+        K::InstanceLaunched
+        | K::InstanceHealthy
+        | K::InstanceUnhealthy
+        | K::InstanceDied
+        | K::InstanceDraining
+        | K::InstanceStopping
+        | K::InstanceGone => "instance",
         K::ScaledOut | K::ScaledIn | K::ScaleSet => "scale",
-        K::AlertRaised | K::AlertCleared | K::AlertStale | K::AlertFresh
-        | K::AlertAcknowledged | K::DecisionRefused | K::DiskLow => "alert",
+        K::AlertRaised
+        | K::AlertCleared
+        | K::AlertStale
+        | K::AlertFresh
+        | K::AlertAcknowledged
+        | K::DecisionRefused
+        | K::DiskLow => "alert",
         K::FlagChanged => "flag",
         K::MessageSent | K::MessageFailed => "message",
         K::TokenCreated | K::TokenRevoked | K::SecretChanged => "key",
@@ -69,11 +90,24 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
 pub(crate) const fn tone(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::BuildFailed | K::DeployFailed | K::RollbackStarted | K::RolloutHeld
-        | K::RolloutAborted | K::InstanceUnhealthy | K::InstanceDied | K::AlertRaised
-        | K::AlertStale | K::MessageFailed | K::DecisionRefused | K::DiskLow => "bad",
-        K::BuildFixed | K::ReleaseCreated | K::DeployDone | K::RolloutPromoted
-        | K::InstanceHealthy | K::AlertCleared => "good",
+        K::BuildFailed
+        | K::DeployFailed
+        | K::RollbackStarted
+        | K::RolloutHeld
+        | K::RolloutAborted
+        | K::InstanceUnhealthy
+        | K::InstanceDied
+        | K::AlertRaised
+        | K::AlertStale
+        | K::MessageFailed
+        | K::DecisionRefused
+        | K::DiskLow => "bad",
+        K::BuildFixed
+        | K::ReleaseCreated
+        | K::DeployDone
+        | K::RolloutPromoted
+        | K::InstanceHealthy
+        | K::AlertCleared => "good",
         _ => "plain",
     }
 }

@@ -7,7 +7,12 @@ use super::shell::Shell;
 use super::{Assets, Viewer};
 
 /// Says what could not be done, why, and what to try.
-pub(crate) fn page(problem: &Problem, viewer: Option<&Viewer>, back: &str, assets: &Assets) -> Markup {
+pub(crate) fn page(
+    problem: &Problem,
+    viewer: Option<&Viewer>,
+    back: &str,
+    assets: &Assets,
+) -> Markup {
     let body = html! {
         section.part.refused {
             h1 { (problem.title) }

@@ -47,7 +47,10 @@ fn a_canary_that_is_held_says_why_and_offers_to_try_again() {
     let page = look("held", &canary_held().page(&assets()));
     assert!(page.contains("Everyone gets stable #42. Canary #43 is held"));
     assert!(page.contains("Try #43 again") && page.contains("I have seen it"));
-    assert!(!page.contains("Promote #43"), "a canary that was taken back is not promoted by a slip");
+    assert!(
+        !page.contains("Promote #43"),
+        "a canary that was taken back is not promoted by a slip"
+    );
 }
 
 #[test]
@@ -102,7 +105,10 @@ fn what_comes_from_outside_is_escaped_everywhere() {
 #[test]
 fn a_page_has_no_style_and_no_script_of_its_own() {
     let page = canary_held().page(&assets()).0;
-    assert!(!page.contains(" style=") && !page.contains("<style"), "the policy forbids inline style");
+    assert!(
+        !page.contains(" style=") && !page.contains("<style"),
+        "the policy forbids inline style"
+    );
     assert!(!page.contains("onclick") && page.matches("<script").count() == 1);
 }
 
@@ -115,8 +121,12 @@ fn the_other_pages_are_there() {
     let text = fixture::build_said();
     let viewer = page.viewer.clone();
     look("build", &BuildPage { build, text, next: 0, viewer, now: NOW }.page(&assets()));
-    let chain: Vec<_> = page.events.iter().map(|event| (event.clone(), event.rev % 2 == 0)).collect();
+    let chain: Vec<_> =
+        page.events.iter().map(|event| (event.clone(), event.rev % 2 == 0)).collect();
     let subject = Subject::Rollout(toehold_core::model::Number(43));
     look("why", &why::page(&page.view.app, &subject, &chain, &page.viewer, NOW, &assets()));
-    look("login", &login::page(None, "/", Some("this token is not known, or has ended"), &assets()));
+    look(
+        "login",
+        &login::page(None, "/", Some("this token is not known, or has ended"), &assets()),
+    );
 }

@@ -21,7 +21,13 @@ const OPTIONS: Method = Method::OPTIONS;
 type Serve = fn() -> MethodRouter<Door>;
 
 /// A route for programs.
-const fn api(method: Method, path: &'static str, need: Need, summary: &'static str, serve: Serve) -> Route {
+const fn api(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    summary: &'static str,
+    serve: Serve,
+) -> Route {
     Route { method, path, need, voice: Voice::Json, summary, body: "", serve }
 }
 
@@ -38,7 +44,13 @@ const fn api_with(
 }
 
 /// A page.
-const fn page(method: Method, path: &'static str, need: Need, summary: &'static str, serve: Serve) -> Route {
+const fn page(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    summary: &'static str,
+    serve: Serve,
+) -> Route {
     Route { method, path, need, voice: Voice::Page, summary, body: "", serve }
 }
 

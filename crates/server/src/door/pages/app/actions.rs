@@ -43,13 +43,18 @@ fn possible(page: &AppPage) -> Vec<Action> {
             wish: "rollback",
             release: Some(back),
             label: format!("Roll back to {back}"),
-            effect: "artifact, configuration and environment together; holds automatic deploys".into(),
+            effect: "artifact, configuration and environment together; holds automatic deploys"
+                .into(),
             ask: Some("Yes, roll back"),
             look: "back",
         });
     }
     if page.view.pin.is_some() {
-        actions.push(plain("unpin", "Let automatic deploys go on", "the next push is deployed again"));
+        actions.push(plain(
+            "unpin",
+            "Let automatic deploys go on",
+            "the next push is deployed again",
+        ));
     }
     actions
 }
@@ -99,7 +104,11 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
             });
             actions.push(Action {
                 ask: Some("Yes, give it traffic again"),
-                ..plain("retry", &format!("Try {canary} again"), &format!("it gets its {share} back"))
+                ..plain(
+                    "retry",
+                    &format!("Try {canary} again"),
+                    &format!("it gets its {share} back"),
+                )
             });
         }
         RolloutPhase::Promoting => actions.push(abort),

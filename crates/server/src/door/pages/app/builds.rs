@@ -20,7 +20,8 @@ pub(crate) fn part(page: &AppPage) -> Markup {
 
 fn one(page: &AppPage, build: &Build, newest: bool) -> Markup {
     let (tone, word) = verdict(page, build);
-    let open = newest && matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Running { .. });
+    let open =
+        newest && matches!(build.phase, BuildPhase::Failed { .. } | BuildPhase::Running { .. });
     let end = build.ended_at.unwrap_or(page.now);
     html! {
         details.build data-key=(format!("build-{}", build.number.0)) open[open] {

@@ -45,13 +45,17 @@ pub(crate) fn situation(view: &AppView) -> (&'static str, String) {
         return match (view.wanted, view.building) {
             (Some(wanted), _) => ("busy", format!("{wanted} starts; nothing serves yet.")),
             (None, Some(build)) => ("busy", format!("Build {build} runs; nothing serves yet.")),
-            (None, None) => {
-                ("busy", "Nothing serves yet: push to its branch main (git push toehold main).".into())
-            }
+            (None, None) => (
+                "busy",
+                "Nothing serves yet: push to its branch main (git push toehold main).".into(),
+            ),
         };
     };
     if let Some(wanted) = view.wanted.filter(|wanted| *wanted != serving) {
-        return ("busy", format!("{wanted} is to serve everyone; {serving} does until it is healthy."));
+        return (
+            "busy",
+            format!("{wanted} is to serve everyone; {serving} does until it is healthy."),
+        );
     }
     let Some(rollout) = &view.rollout else {
         return ("good", format!("Everyone gets {serving}."));
@@ -59,22 +63,26 @@ pub(crate) fn situation(view: &AppView) -> (&'static str, String) {
     let canary = rollout.release;
     let share = words::split_share(view.split.unwrap_or(rollout.split).canary_share());
     match &rollout.phase {
-        RolloutPhase::Starting => {
-            ("busy", format!("Canary {canary} starts; everyone gets {serving} until it is healthy."))
-        }
+        RolloutPhase::Starting => (
+            "busy",
+            format!("Canary {canary} starts; everyone gets {serving} until it is healthy."),
+        ),
         RolloutPhase::Serving => {
             ("busy", format!("Canary {canary} takes {share} of requests beside stable {serving}."))
         }
         RolloutPhase::Paused => (
             "busy",
-            format!("Canary {canary} keeps its {share} beside stable {serving}: its steps are paused."),
+            format!(
+                "Canary {canary} keeps its {share} beside stable {serving}: its steps are paused."
+            ),
         ),
         RolloutPhase::Held { why, .. } => {
             ("bad", format!("Everyone gets stable {serving}. Canary {canary} is held: {why}."))
         }
-        RolloutPhase::Promoting => {
-            ("busy", format!("{canary} becomes stable; it keeps its {share} until it serves everyone."))
-        }
+        RolloutPhase::Promoting => (
+            "busy",
+            format!("{canary} becomes stable; it keeps its {share} until it serves everyone."),
+        ),
         RolloutPhase::Promoted => ("good", format!("Everyone gets {serving}.")),
         RolloutPhase::Aborted { why } => {
             ("good", format!("Everyone gets {serving}. Canary {canary} was given up: {why}."))

@@ -108,7 +108,13 @@ fn probe(status: Option<&InstanceStatus>) -> Markup {
 fn meter(percent: Option<f64>, what: &str) -> Markup {
     let Some(percent) = percent else { return html! { "–" } };
     let shown = percent.clamp(0.0, 100.0);
-    let look = if percent > 85.0 { "bad" } else if percent > 45.0 { "warn" } else { "good" };
+    let look = if percent > 85.0 {
+        "bad"
+    } else if percent > 45.0 {
+        "warn"
+    } else {
+        "good"
+    };
     html! {
         span.meter {
             svg width="40" height="6" role="img" aria-label=(format!("{what} {percent:.0} percent")) {

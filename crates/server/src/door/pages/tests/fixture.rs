@@ -66,7 +66,12 @@ fn instance(ordinal: u64, release: u64, track: Track, cpu: f64) -> InstanceView 
                 body: "hello from the shop".into(),
                 passed: true,
             }),
-            reading: Some(Reading { at, cpu_percent: cpu, memory_percent: 31.0, memory_bytes: 78_000_000 }),
+            reading: Some(Reading {
+                at,
+                cpu_percent: cpu,
+                memory_percent: 31.0,
+                memory_bytes: 78_000_000,
+            }),
         }),
         in_flight: ordinal % 3,
         set_aside: None,
@@ -80,7 +85,11 @@ fn pulse(track: Track, release: u64, from: usize, level: f64, slow_us: f64) -> P
             return Beat::default();
         }
         let wave = 1.0 + 0.25 * (i as f64 / 9.0).sin() + 0.08 * (i as f64 * 1.7).sin();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and above 0")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small and above 0"
+        )]
         let whole = |value: f64| value.round() as u64;
         Beat {
             requests: whole(level * 5.0 * wave),
@@ -122,19 +131,82 @@ fn events() -> Vec<Event> {
     let canary = || Subject::Rollout(Number(43));
     vec![
         event(1, 7_400, EventKind::AppCreated, Subject::App, "ada", "shop was made"),
-        event(2, 7_300, EventKind::PushReceived, Subject::Release(Number(42)), "ada", "main@8c1f2ab was pushed: Add token endpoint"),
-        event(3, 7_200, EventKind::ReleaseCreated, Subject::Release(Number(42)), "toehold", "release #42 was made of 8c1f2ab"),
-        event(4, 7_000, EventKind::DeployDone, Subject::Release(Number(42)), "toehold", "#42 serves everyone: web.1, web.2 healthy after 0.6 s"),
-        event(5, 3_000, EventKind::FlagChanged, Subject::Flag("feature1".into()), "ada", "feature1 is off; it was on"),
-        event(6, 420, EventKind::PushReceived, Subject::Release(Number(43)), "brian", "canary@8c1f2ab was pushed: Greet by name"),
-        event(7, 400, EventKind::BuildFixed, Subject::Release(Number(43)), "toehold", "build #43 passes where #40 had failed"),
-        event(8, 360, EventKind::RolloutSplit, canary(), "toehold", "canary #43 takes 33.3%: its first instance is healthy"),
-        event(9, 190, EventKind::ScaledOut, Subject::App, "toehold", "3 instances, 1 more: cpu of stable was 58% over 60 s, 45% is aimed at"),
+        event(
+            2,
+            7_300,
+            EventKind::PushReceived,
+            Subject::Release(Number(42)),
+            "ada",
+            "main@8c1f2ab was pushed: Add token endpoint",
+        ),
+        event(
+            3,
+            7_200,
+            EventKind::ReleaseCreated,
+            Subject::Release(Number(42)),
+            "toehold",
+            "release #42 was made of 8c1f2ab",
+        ),
+        event(
+            4,
+            7_000,
+            EventKind::DeployDone,
+            Subject::Release(Number(42)),
+            "toehold",
+            "#42 serves everyone: web.1, web.2 healthy after 0.6 s",
+        ),
+        event(
+            5,
+            3_000,
+            EventKind::FlagChanged,
+            Subject::Flag("feature1".into()),
+            "ada",
+            "feature1 is off; it was on",
+        ),
+        event(
+            6,
+            420,
+            EventKind::PushReceived,
+            Subject::Release(Number(43)),
+            "brian",
+            "canary@8c1f2ab was pushed: Greet by name",
+        ),
+        event(
+            7,
+            400,
+            EventKind::BuildFixed,
+            Subject::Release(Number(43)),
+            "toehold",
+            "build #43 passes where #40 had failed",
+        ),
+        event(
+            8,
+            360,
+            EventKind::RolloutSplit,
+            canary(),
+            "toehold",
+            "canary #43 takes 33.3%: its first instance is healthy",
+        ),
+        event(
+            9,
+            190,
+            EventKind::ScaledOut,
+            Subject::App,
+            "toehold",
+            "3 instances, 1 more: cpu of stable was 58% over 60 s, 45% is aimed at",
+        ),
     ]
 }
 
 fn step(kind: StepKind, passed: bool, summary: &str, took_ms: u64) -> StepOutcome {
-    StepOutcome { kind, passed, summary: summary.into(), took_ms, report: Report::default(), issues: None }
+    StepOutcome {
+        kind,
+        passed,
+        summary: summary.into(),
+        took_ms,
+        report: Report::default(),
+        issues: None,
+    }
 }
 
 fn build(number: u64, track: Track, subject: &str, phase: BuildPhase, ago: u64) -> Build {
@@ -187,14 +259,17 @@ pub(super) fn failed_build() -> Build {
         tail: vec!["38 specs, 1 failure".into(), "Finished in 0.312 seconds".into()],
         hint: "toehold logs #44".into(),
     };
-    let mut build = build(44, Track::Canary, "Forget what was set", BuildPhase::Failed { failure }, 90);
+    let mut build =
+        build(44, Track::Canary, "Forget what was set", BuildPhase::Failed { failure }, 90);
     build.steps.truncate(2);
     build.steps.push(step(StepKind::Test, false, "jasmine 1 of 38 failed", 800));
     build
 }
 
 pub(super) fn build_said() -> String {
-    let mut said = String::from("── fetch\nclean checkout at 8c1f2ab\n── install\nlock file known: cached\n── test\n$ npx jasmine\n");
+    let mut said = String::from(
+        "── fetch\nclean checkout at 8c1f2ab\n── install\nlock file known: cached\n── test\n$ npx jasmine\n",
+    );
     for i in 0..38 {
         use std::fmt::Write;
         let _ = writeln!(said, "  {} spec {i}", if i == 14 { "✗" } else { "✓" });
@@ -255,7 +330,11 @@ fn page(view: AppView) -> AppPage {
         ],
         said: Some(Said {
             by: "web.5".into(),
-            text: (0..40).map(|i| format!("2027-01-15T07:59:{:02}Z GET /tokens/{i} 200 {} ms\n", i % 60, i % 7)).collect(),
+            text: (0..40)
+                .map(|i| {
+                    format!("2027-01-15T07:59:{:02}Z GET /tokens/{i} 200 {} ms\n", i % 60, i % 7)
+                })
+                .collect(),
             next: 4_096,
         }),
         apps: vec![shop(), "blog".parse().expect("a name")],
@@ -291,8 +370,12 @@ pub(super) fn canary_held() -> AppPage {
         }
     }
     burning.in_flight = 0;
-    let instances =
-        vec![instance(1, 42, Track::Stable, 51.0), instance(2, 42, Track::Stable, 49.0), aside, burning];
+    let instances = vec![
+        instance(1, 42, Track::Stable, 51.0),
+        instance(2, 42, Track::Stable, 49.0),
+        aside,
+        burning,
+    ];
     let mut page = page(app(Some(rollout(held)), Split::ALL_STABLE, instances));
     let alert = |id, phase| Alert {
         id,
@@ -311,10 +394,38 @@ pub(super) fn canary_held() -> AppPage {
     page.view.alerts = vec![alert(1, cleared), alert(2, AlertPhase::Raised { stale: false })];
     let canary = || Subject::Rollout(Number(43));
     page.events.extend([
-        event(10, 40, EventKind::AlertRaised, Subject::Alert(2), "toehold", "cpu of web.5 (canary #43) is 96%, over 45% for 1 m"),
-        event(11, 40, EventKind::RolloutHeld, canary(), "toehold", "all traffic is back on stable #42: alert/2 was raised on the canary"),
-        event(12, 39, EventKind::RolloutLag, canary(), "toehold", "the last request reached the canary 1.8 ms after the decision"),
-        event(13, 38, EventKind::MessageSent, Subject::Alert(2), "toehold", "a mail about alert/2 went to ops@example.com"),
+        event(
+            10,
+            40,
+            EventKind::AlertRaised,
+            Subject::Alert(2),
+            "toehold",
+            "cpu of web.5 (canary #43) is 96%, over 45% for 1 m",
+        ),
+        event(
+            11,
+            40,
+            EventKind::RolloutHeld,
+            canary(),
+            "toehold",
+            "all traffic is back on stable #42: alert/2 was raised on the canary",
+        ),
+        event(
+            12,
+            39,
+            EventKind::RolloutLag,
+            canary(),
+            "toehold",
+            "the last request reached the canary 1.8 ms after the decision",
+        ),
+        event(
+            13,
+            38,
+            EventKind::MessageSent,
+            Subject::Alert(2),
+            "toehold",
+            "a mail about alert/2 went to ops@example.com",
+        ),
     ]);
     page
 }

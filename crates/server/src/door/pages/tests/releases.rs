@@ -5,9 +5,7 @@ use std::time::Duration;
 use toehold_core::model::{
     AppName, Digest, HealthCheck, HealthKind, Number, Release, ReleaseVerdict, Split,
 };
-use toehold_core::spec::{
-    BuildSpec, CanarySpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec,
-};
+use toehold_core::spec::{BuildSpec, CanarySpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec};
 use toehold_core::wire::api::ReleaseView;
 
 use super::fixture::NOW;
