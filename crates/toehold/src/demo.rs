@@ -15,7 +15,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::args::Demo;
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, time::took};
 use stage::Stage;

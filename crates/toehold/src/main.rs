@@ -3,10 +3,12 @@
 mod args;
 mod client;
 mod cmd;
+mod context;
 mod demo;
 mod report;
 mod show;
 mod supervise;
+mod which;
 
 use std::process::ExitCode;
 

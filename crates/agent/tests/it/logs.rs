@@ -9,10 +9,10 @@ async fn a_log_is_kept_over_restarts_of_the_app_and_of_the_agent() {
     let placed = stage.shell("shop/web.1", "echo out $$; echo err >&2; sleep 600");
     stage.place(&[&placed]);
     let first = stage.healthy(&placed).await;
-    stage.logged(&placed, "err\n", 1).await;
+    stage.until_logged(&placed, "err\n", 1).await;
     kill(&first).await;
     stage.status(&placed.id, "it is back", |it| it.healthy && it.restarts == 1).await;
-    stage.logged(&placed, "err\n", 2).await;
+    stage.until_logged(&placed, "err\n", 2).await;
     stage.kill_agent();
     stage.start_agent();
     stage.healthy(&placed).await;

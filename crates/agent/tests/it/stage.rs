@@ -229,7 +229,7 @@ impl Stage {
     }
 
     /// Returns once this stands so often in the log.
-    pub(crate) async fn logged(&self, placed: &Placed, text: &str, times: usize) {
+    pub(crate) async fn until_logged(&self, placed: &Placed, text: &str, times: usize) {
         let logged = async {
             while self.whole_log(placed).await.matches(text).count() < times {
                 tokio::time::sleep(Duration::from_millis(10)).await;

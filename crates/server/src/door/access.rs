@@ -99,7 +99,7 @@ impl Need {
         let some =
             |of: fn(&Scope) -> bool| who.scopes.iter().any(|it| *it == Scope::Admin || of(it));
         match self {
-            Self::Nothing => true,
+            Self::Nothing | Self::Known => true,
             // The socket's own door is checked before rights are.
             Self::Owner | Self::Admin => who.may(&Scope::Admin),
             Self::LookAtAll => who.may(&Scope::Read),
@@ -112,7 +112,6 @@ impl Need {
             Self::SomeEvaluate => {
                 some(|scope| matches!(scope, Scope::Evaluate(_) | Scope::Flag(_)))
             }
-            Self::Known => true,
         }
     }
 }
@@ -237,7 +236,7 @@ async fn identify(
     Ok(None)
 }
 
-/// `Authorization: Bearer …`, or `X-API-Key`, as some OpenFeature clients send it.
+/// `Authorization: Bearer …`, or `X-API-Key`, as some `OpenFeature` clients send it.
 fn token_of(headers: &HeaderMap) -> Option<&str> {
     const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
     let bearer = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok()).and_then(|text| {

@@ -106,7 +106,7 @@ pub(crate) async fn whole(
     }
     to_bytes(body, largest).await.map_err(|error| {
         let cut = std::error::Error::source(&error)
-            .is_some_and(|it| it.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if cut {
             too_large()
         } else {

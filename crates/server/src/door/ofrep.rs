@@ -1,4 +1,4 @@
-//! The OpenFeature Remote Evaluation Protocol over HTTP: what it says is the room of flags'
+//! The `OpenFeature` Remote Evaluation Protocol over HTTP: what it says is the room of flags'
 //! business, how it is sent is ours.
 
 use axum::extract::{Extension, State};

@@ -1,4 +1,4 @@
-//! The description for programs, in the form of OpenAPI 3.1, made from the table of routes.
+//! The description for programs, in the form of `OpenAPI` 3.1, made from the table of routes.
 
 use axum::Json;
 use serde_json::{Map, Value, json};

@@ -80,8 +80,7 @@ pub(crate) fn named(which: Which, headers: &HeaderMap) -> Result<Option<AppName>
     const APP: HeaderName = HeaderName::from_static("x-toehold-app");
     let header = headers.get(APP).map(|value| value.to_str().unwrap_or_default().parse());
     match (which.app, header) {
-        (Some(app), _) => Ok(Some(app)),
-        (None, Some(Ok(app))) => Ok(Some(app)),
+        (Some(app), _) | (None, Some(Ok(app))) => Ok(Some(app)),
         (None, Some(Err(error))) => Err(Unable::bad_request("app_unreadable", error.to_string())),
         (None, None) => Ok(None),
     }

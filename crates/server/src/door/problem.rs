@@ -19,7 +19,10 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// What could not be done, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct Unable {
+pub(crate) struct Unable(Box<Told>);
+
+#[derive(Clone, Debug)]
+struct Told {
     problem: Problem,
     header: Option<(HeaderName, HeaderValue)>,
 }
@@ -29,7 +32,7 @@ impl Unable {
     pub(crate) fn new(status: StatusCode, code: &str, title: impl Into<String>) -> Self {
         let (code, title) = (code.to_owned(), title.into());
         let problem = Problem { status: status.as_u16(), code, title, hint: String::new() };
-        Self { problem, header: None }
+        Self(Box::new(Told { problem, header: None }))
     }
 
     /// Something in the request cannot be used.
@@ -39,13 +42,13 @@ impl Unable {
 
     /// With one command to try.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.problem.hint = hint.into();
+        self.0.problem.hint = hint.into();
         self
     }
 
     /// With a header.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 
@@ -62,25 +65,27 @@ impl Unable {
     }
 
     /// What is sent.
-    pub(crate) const fn problem(&self) -> &Problem {
-        &self.problem
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.0.problem
     }
 
     /// The status it is sent with.
     pub(crate) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl IntoResponse for Unable {
     /// The problem also travels beside the answer, so that a page can be made of it.
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.problem).unwrap_or_default();
-        let mut response = (self.status(), [(CONTENT_TYPE, PROBLEM)], body).into_response();
-        if let Some((name, value)) = self.header {
+        let status = self.status();
+        let Told { problem, header } = *self.0;
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, [(CONTENT_TYPE, PROBLEM)], body).into_response();
+        if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
-        response.extensions_mut().insert(self.problem);
+        response.extensions_mut().insert(problem);
         response
     }
 }

@@ -10,9 +10,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,8 +23,15 @@ use super::access::Peer;
 use super::{Local, router};
 use crate::control::Control;
 
-/// How many connections may be open at once, on all sockets together.
-const CONNECTIONS: usize = 512;
+/// How many connections may be open at once from the network.
+const FROM_NETWORK: usize = 512;
+
+/// How many connections may be open at once on the owner's socket: a crowd before the one door
+/// keeps nobody from the other.
+const FROM_OWNER: usize = 128;
+
+/// How long a peer may acknowledge nothing of what was sent to it.
+const UNHEARD: Duration = Duration::from_mins(1);
 
 /// How long the head of a request may take to come, and how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(15);
@@ -53,20 +61,22 @@ pub async fn serve(
     network: Vec<TcpListener>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let hall = Hall {
-        connections: Arc::new(Semaphore::new(CONNECTIONS)),
-        tasks: TaskTracker::new(),
-        shutdown,
+    let tasks = TaskTracker::new();
+    let hall = |most| Hall {
+        connections: Arc::new(Semaphore::new(most)),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
     };
+    let of_network = hall(FROM_NETWORK);
     for listener in network {
         tracing::info!(addr = %listener.local_addr()?, "API and dashboard listen");
         let inside = router(Arc::clone(&control), Local::Network);
-        hall.tasks.spawn(hall.clone().take_network(listener, inside));
+        tasks.spawn(of_network.clone().take_network(listener, inside));
     }
     let inside = router(control, Local::Owner);
-    hall.clone().take_owner(owner, inside).await;
-    hall.tasks.close();
-    if tokio::time::timeout(PATIENCE, hall.tasks.wait()).await.is_err() {
+    hall(FROM_OWNER).take_owner(owner, inside).await;
+    tasks.close();
+    if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
         debug!("some requests were cut off at the end");
     }
     Ok(())
@@ -89,8 +99,7 @@ impl Hall {
             };
             match taken {
                 Ok((stream, peer)) => {
-                    // Answers are small and waited for.
-                    let _ = stream.set_nodelay(true);
+                    prepare(&stream);
                     self.welcome(stream, Peer::Network(peer.ip()), &inside);
                 }
                 Err(error) => cannot_take(&error).await,
@@ -149,6 +158,16 @@ impl Hall {
             }
         });
     }
+}
+
+/// Answers are small and waited for; a peer that is gone without a word is found out. Where the
+/// system will not have it so, the connection is served all the same.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, UNHEARD);
+    let unheard_ms = u32::try_from(UNHEARD.as_millis()).unwrap_or(u32::MAX);
+    let _ = sockopt::set_tcp_user_timeout(stream, unheard_ms);
 }
 
 async fn cannot_take(error: &std::io::Error) {

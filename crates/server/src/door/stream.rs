@@ -1,6 +1,7 @@
 //! What happens, while it happens: server-sent events that follow the store's log. The id of each
 //! is its revision, so that a client that lost the link goes on where it was, without a gap.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use super::Door;
 use super::extract::{Asked, At};
 use super::problem::Unable;
 use crate::store::{Key, LogEntry, Rev, WatchError};
+
+/// As a cause: the event before it in the log of its app. No revision is 0.
+const THE_ONE_BEFORE: u64 = 0;
 
 /// How often something is sent where nothing happens.
 const PING: Duration = Duration::from_secs(15);
@@ -82,8 +86,9 @@ async fn follow(
         None => newest(door).await?,
     };
     let entries = door.control.store().watch(Key::EVENTS, after);
+    let mut before = BTreeMap::new();
     let messages = entries.filter_map(move |entry| {
-        let message = message(entry, app.as_ref());
+        let message = message(entry, app.as_ref(), &mut before);
         async move { message }
     });
     Ok(send(door, permit, messages))
@@ -97,13 +102,23 @@ pub(crate) async fn newest(door: &Door) -> Result<Rev, Unable> {
     Ok(rev)
 }
 
-fn message(entry: Result<LogEntry, WatchError>, app: Option<&AppName>) -> Option<Message> {
+/// `before` remembers the last event of each app: one that was led to by the one before it says so
+/// without a number, since nobody knew it when it was written.
+fn message(
+    entry: Result<LogEntry, WatchError>,
+    app: Option<&AppName>,
+    before: &mut BTreeMap<Option<AppName>, u64>,
+) -> Option<Message> {
     let entry = match entry {
         Ok(entry) => entry,
         // The client must read from the beginning what it does not know.
         Err(error) => return Some(Message::default().event("gap").data(error.to_string())),
     };
-    let event: Event = entry.event().ok().flatten()?;
+    let mut event: Event = entry.event().ok().flatten()?;
+    let previous = before.insert(event.app.clone(), event.rev);
+    if event.cause == Some(THE_ONE_BEFORE) {
+        event.cause = previous;
+    }
     if app.is_some() && event.app.as_ref() != app {
         return None;
     }

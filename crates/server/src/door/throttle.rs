@@ -8,7 +8,7 @@ use std::time::Duration;
 use toehold_core::time::Timestamp;
 
 /// How long failures are counted.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// How many failures a window may have.
 const MOST: u32 = 20;
@@ -51,13 +51,11 @@ impl Throttle {
 fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(v4) => IpAddr::V4(v4),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-            }
-        },
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            let network = || IpAddr::from([a, b, c, d, 0, 0, 0, 0]);
+            address.to_ipv4_mapped().map_or_else(network, IpAddr::V4)
+        }
     }
 }
 

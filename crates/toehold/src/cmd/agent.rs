@@ -6,7 +6,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::Agent;
-use crate::cmd::{Context, process};
+use crate::cmd::process;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 
 /// Runs until SIGTERM (instances go on) or SIGINT (they end too).

@@ -6,7 +6,8 @@ use toehold_core::wire::api::{AppView, Done};
 use toehold_core::wish::Wish;
 
 use crate::args::Alerts;
-use crate::cmd::{Context, wishes};
+use crate::cmd::wishes;
+use crate::context::Context;
 use crate::report::Outcome;
 use crate::show::{self, paint, table, time::ago};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use toehold_core::spec::{self, Spec};
 
 use crate::args::Config;
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
 

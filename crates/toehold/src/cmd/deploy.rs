@@ -8,7 +8,8 @@ use toehold_server::source::worktree::Worktree;
 
 use crate::args::Deploy;
 use crate::client::Client;
-use crate::cmd::{Context, follow};
+use crate::cmd::follow;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
 

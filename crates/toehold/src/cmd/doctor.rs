@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, table};
 

@@ -5,7 +5,8 @@ use toehold_core::flag::FlagSet;
 use toehold_core::wire::api::Done;
 
 use crate::args::Flags;
-use crate::cmd::{Context, wishes};
+use crate::cmd::wishes;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, table};
 

@@ -6,7 +6,8 @@ use std::io::Read;
 use serde_json::json;
 use toehold_server::control::{Pushed, Verdict};
 
-use crate::cmd::{Context, follow};
+use crate::cmd::follow;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
 

@@ -8,10 +8,10 @@ use toehold_core::model::AppName;
 use toehold_core::wire::api::Done;
 
 use crate::args::Init;
-use crate::cmd::Context;
-use crate::cmd::which::{self, REMOTE, git};
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
+use crate::which::{self, REMOTE, git};
 
 /// Makes the app and the remote; run again it changes nothing.
 pub fn run(context: &Context, init: &Init) -> Outcome {

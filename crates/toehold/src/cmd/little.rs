@@ -10,9 +10,11 @@ use toehold_core::spec::Spec;
 use toehold_core::wire::api::{AppView, Done};
 
 use crate::args::Args;
-use crate::cmd::{Context, which, wishes};
+use crate::cmd::wishes;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
+use crate::which;
 
 /// `toehold version`: of this program, and of what runs where that can be reached.
 pub fn version(context: &Context) -> Outcome {

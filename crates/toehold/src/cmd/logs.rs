@@ -11,7 +11,7 @@ use toehold_server::control::LogChunk;
 
 use crate::args::Logs;
 use crate::client::Client;
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, time};
 

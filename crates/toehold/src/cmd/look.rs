@@ -6,7 +6,7 @@ use toehold_core::model::{AppName, Event};
 use toehold_core::wire::api::{AppView, ReleaseView};
 use toehold_server::control::Link;
 
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, table};
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Parent;
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 
 /// Before anything else: the log, and the tie to whoever started us.

@@ -8,7 +8,8 @@ use toehold_server::fleet::Fleet;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Proxy;
-use crate::cmd::{self, Context, process};
+use crate::cmd::process;
+use crate::context::{self, Context};
 use crate::report::{Failure, Outcome};
 
 /// How many connections may wait to be accepted.
@@ -27,7 +28,7 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     if listeners.is_empty() {
         let addr = match proxy.listen {
             Some(addr) => addr,
-            None => cmd::settings(&layout)?.listen,
+            None => context::settings(&layout)?.listen,
         };
         listeners = listen(addr, threads)?;
     }

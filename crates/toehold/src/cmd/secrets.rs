@@ -6,7 +6,8 @@ use serde_json::json;
 use toehold_core::wire::api::Done;
 
 use crate::args::Secrets;
-use crate::cmd::{Context, wishes};
+use crate::cmd::wishes;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
 

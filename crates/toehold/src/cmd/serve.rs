@@ -17,7 +17,8 @@ use toehold_server::store::{Key, SqliteStore, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Serve;
-use crate::cmd::{self, Context, process};
+use crate::cmd::process;
+use crate::context::{self, Context};
 use crate::report::{Failure, Outcome};
 
 /// How long the lead may stay with a control plane that is gone.
@@ -27,7 +28,7 @@ const LEAD: Duration = Duration::from_secs(10);
 pub fn run(context: &Context, serve: &Serve) -> Outcome {
     process::prepare(context, serve.parent)?;
     let layout = context.layout()?;
-    let mut settings = cmd::settings(&layout)?;
+    let mut settings = context::settings(&layout)?;
     settings.api = serve.api.unwrap_or(settings.api);
     settings.listen = serve.listen.unwrap_or(settings.listen);
     let api = api_listener(settings.api)?;

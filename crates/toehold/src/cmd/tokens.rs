@@ -5,7 +5,8 @@ use serde_json::json;
 use toehold_core::wire::api::{Done, TokenView};
 
 use crate::args::Tokens;
-use crate::cmd::{Context, wishes};
+use crate::cmd::wishes;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, table, time};
 

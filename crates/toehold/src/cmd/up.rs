@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::args::Up;
-use crate::cmd::{self, Context};
+use crate::context::{self, Context};
 use crate::report::{Failure, Outcome};
 use crate::supervise::{Part, Wish, keep};
 
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub fn run(context: &Context, up: &Up) -> Outcome {
     let layout = context.layout()?;
     let lock = take_folder(&layout)?;
-    let settings = cmd::settings(&layout)?;
+    let settings = context::settings(&layout)?;
     let addresses = Addresses {
         listen: up.listen.unwrap_or(settings.listen),
         api: up.api.unwrap_or(settings.api),

@@ -7,7 +7,7 @@ use toehold_core::wire::api::{AppView, Done};
 use toehold_core::wish::Wish;
 
 use crate::args::{Rollout, ScaleWish};
-use crate::cmd::Context;
+use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
 

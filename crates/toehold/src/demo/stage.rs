@@ -80,14 +80,11 @@ impl Stage {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, came).await {
-            Ok(true) => Ok(()),
-            _ => {
-                let log = self.root.join("up.log");
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                Err(Failure::world("Toehold did not come up").hint(format!("it said: {said}")))
-            }
+        if tokio::time::timeout(PATIENCE, came).await == Ok(true) {
+            return Ok(());
         }
+        let said = std::fs::read_to_string(self.root.join("up.log")).unwrap_or_default();
+        Err(Failure::world("Toehold did not come up").hint(format!("it said: {said}")))
     }
 
     fn begin_repository(&self) -> Outcome {

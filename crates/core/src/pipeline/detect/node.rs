@@ -10,7 +10,7 @@ const NO_TEST: &str = "no test specified";
 pub(super) fn detect(files: &Files) -> Result<Detected, DetectError> {
     let package = read(files.text("package.json").unwrap_or_default())?;
     let mut found = Detected { scripts: scripts(&package), ..Detected::default() };
-    let manager = Manager::of(files);
+    let manager = Packager::of(files);
     install(files, &package, &manager, &mut found);
     let run = manager.name;
     match found.scripts.get("test") {
@@ -62,13 +62,13 @@ fn scripts(package: &Map<String, Value>) -> std::collections::BTreeMap<String, S
 }
 
 /// The package manager, told by its lock file.
-struct Manager {
+struct Packager {
     name: &'static str,
     install: &'static str,
     lock: Option<&'static str>,
 }
 
-impl Manager {
+impl Packager {
     fn of(files: &Files) -> Self {
         let known = [
             ("npm", "npm ci", "package-lock.json"),
@@ -84,7 +84,7 @@ impl Manager {
     }
 }
 
-fn install(files: &Files, package: &Map<String, Value>, manager: &Manager, found: &mut Detected) {
+fn install(files: &Files, package: &Map<String, Value>, manager: &Packager, found: &mut Detected) {
     let some =
         |key: &str| package.get(key).and_then(Value::as_object).is_some_and(|it| !it.is_empty());
     let wants = ["dependencies", "devDependencies", "optionalDependencies", "workspaces"];

@@ -14,10 +14,17 @@
     const held = place.contains(document.activeElement) ? document.activeElement : null;
     const nth = held ? [...place.querySelectorAll("a,button,summary,input,[tabindex]")].indexOf(held) : -1;
     place.innerHTML = html;
+    mark();
     for (const it of place.querySelectorAll("details[data-key]")) {
       if (open.has(it.dataset.key)) it.open = open.get(it.dataset.key);
     }
     if (nth >= 0) place.querySelectorAll("a,button,summary,input,[tabindex]")[nth]?.focus({ preventScroll: true });
+  };
+
+  // Whose log is shown.
+  const mark = () => {
+    const of = document.getElementById("said")?.dataset.of;
+    for (const it of document.querySelectorAll("[data-log-of]")) it.toggleAttribute("aria-current", it.dataset.logOf === of);
   };
 
   const selecting = (place) => {
@@ -87,7 +94,8 @@
     const name = other.dataset.logOf;
     const was = pane.dataset.log;
     pane.dataset.log = was.replace(/instances\/[^/]+\//, `instances/${name}/`);
-    for (const it of document.querySelectorAll("[data-log-of]")) it.toggleAttribute("aria-current", it === other);
+    pane.dataset.of = name;
+    mark();
     pane.textContent = "";
     pane.setAttribute("aria-label", "log of " + name);
     fetch(pane.dataset.log.replace("?offset=", "?tail=16384"), { headers: { accept: "application/json" } })
@@ -96,6 +104,7 @@
   });
 
   const pane = document.getElementById("said");
+  mark();
   if (pane) {
     pane.scrollTop = pane.scrollHeight;
     if (pane.dataset.log) { choose(pane); read(pane); }

@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The shortest time between two looks: what happens in a burst is shown once.
 const BREATH: Duration = Duration::from_millis(200);
 
+/// How long a reader may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How many messages may wait for a reader that is slow.
 const WAITING: usize = 16;
 
@@ -55,13 +58,14 @@ async fn show(door: &Door, caller: &Caller, app: &AppName, sender: &mpsc::Sender
             return;
         }
         let Ok(page) = load::page(door, caller, app).await else { return };
-        for (id, part) in page.parts() {
+        for (id, part) in page.live() {
             let digest = Digest::of(part.0.as_bytes());
             if shown.insert(id, digest.clone()).is_some_and(|before| before == digest) {
                 continue;
             }
             let data = serde_json::json!({ "id": id, "html": part.0 }).to_string();
-            if sender.send(Message::default().event("part").data(data)).await.is_err() {
+            let message = Message::default().event("part").data(data);
+            if sender.send_timeout(message, PATIENCE).await.is_err() {
                 return;
             }
         }

@@ -102,8 +102,8 @@ impl AppPage {
         shell.page(&body)
     }
 
-    /// The parts that change by themselves, each with the id of its place.
-    pub(crate) fn parts(&self) -> Vec<(&'static str, Markup)> {
+    /// The parts, each with the id of its place.
+    fn parts(&self) -> Vec<(&'static str, Markup)> {
         vec![
             ("head", head::part(self)),
             ("alerts", alerts::part(self)),
@@ -113,6 +113,13 @@ impl AppPage {
             ("flags", flags::part(self)),
             ("builds", builds::part(self)),
         ]
+    }
+
+    /// Everything that changes by itself: the parts, and what is within another part.
+    pub(crate) fn live(&self) -> Vec<(&'static str, Markup)> {
+        let mut live = self.parts();
+        live.push(("choose", log::chooser(self)));
+        live
     }
 
     /// Where this app's forms go.

@@ -30,7 +30,7 @@ pub(crate) fn page(apps: &[AppView], viewer: &Viewer, now: Timestamp, assets: &A
 fn one(app: &AppView, now: Timestamp) -> Markup {
     let (tone, sentence) = situation(app);
     let raised = app.alerts.iter().filter(|alert| alert.is_raised()).count();
-    let rate: f64 = app.traffic.iter().map(|it| it.requests_per_second).sum();
+    let rate: f64 = app.traffic.iter().fold(0.0, |sum, it| sum + it.requests_per_second);
     html! {
         li {
             a href=(format!("/apps/{}", app.app)) {

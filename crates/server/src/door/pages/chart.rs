@@ -57,11 +57,12 @@ impl Chart<'_> {
         let now = last.map_or_else(|| "none".to_owned(), self.say);
         let label =
             format!("{}, last ten minutes; now {now}, top {}", self.name, (self.say)(self.top));
+        let width = BUCKETS - 1;
         html! {
             figure.chart {
                 figcaption { span { (self.name) } span.top { ((self.say)(self.top)) } }
-                svg viewBox=(format!("0 0 {} {HEIGHT}", BUCKETS - 1)) preserveAspectRatio="none" role="img" aria-label=(label) {
-                    path.grid d=(format!("M0 {HEIGHT}h{BUCKETS}M0 {}h{BUCKETS}M0 0h{BUCKETS}", HEIGHT / 2.0)) {}
+                svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(label) {
+                    path.grid d=(format!("M0 {HEIGHT}h{width}M0 {}h{width}M0 0h{width}", HEIGHT / 2.0)) {}
                     @for mark in self.marks {
                         @if let Some(x) = self.place(mark.at) {
                             path class=(format!("mark {}", mark.tone)) d=(format!("M{x:.1} 0V{HEIGHT}")) {

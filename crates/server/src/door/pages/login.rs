@@ -10,7 +10,7 @@ use super::shell::Shell;
 pub(crate) fn page(code: Option<&str>, next: &str, wrong: Option<&str>, assets: &Assets) -> Markup {
     let body = html! {
         section.login {
-            h1 { "toehold" }
+            h1 { "Log in" }
             @if let Some(wrong) = wrong { p."situation bad" role="alert" { (wrong) } }
             form method="post" action="/login" {
                 input type="hidden" name="next" value=(next);

@@ -2,7 +2,6 @@
 //! is also written there, to be looked at.
 
 mod fixture;
-mod releases;
 
 use super::apps;
 use super::build::BuildPage;
@@ -92,7 +91,7 @@ fn what_comes_from_outside_is_escaped_everywhere() {
         whole,
         build.page(&assets()).0,
         why::page(&page.view.app, &subject, &chain, &page.viewer, NOW, &assets()).0,
-        apps::page(&[page.view.clone()], &page.viewer, NOW, &assets()).0,
+        apps::page(std::slice::from_ref(&page.view), &page.viewer, NOW, &assets()).0,
         login::page(Some(fixture::EVIL), fixture::EVIL, Some(fixture::EVIL), &assets()).0,
         refused::page(&problem, Some(&page.viewer), fixture::EVIL, &assets()).0,
     ];

@@ -86,9 +86,9 @@ pub(crate) fn milliseconds(ms: f64) -> String {
     }
 }
 
-/// A rate a second: `0`, `0.2`, `8.4`, `512`.
+/// A rate a second: `0`, `0.2`, `8.4`, `41`, `512`.
 pub(crate) fn rate(per_second: f64) -> String {
-    if per_second == 0.0 || per_second >= 99.5 {
+    if per_second == 0.0 || per_second >= 9.95 {
         format!("{per_second:.0}")
     } else {
         format!("{per_second:.1}")
@@ -106,7 +106,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + 4);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push('\u{2009}');
         }
         out.push(digit);

@@ -60,7 +60,7 @@ pub static ROUTES: &[Route] = &[
     api(GET, "/api/v1/openapi.json", Known, "This description", || get(openapi::describe)),
     api(GET, "/api/v1/version", Known, "The version that runs", || get(health::version)),
     api(GET, "/api/v1/health", LookAtAll, "Whether all is well, and what to do where it is not", || get(health::health)),
-    api(GET, "/health", Nothing, "Whether the control plane answers: nothing else is said", || get(health::alive)),
+    api(GET, "/healthz", Nothing, "Whether the control plane answers: nothing else is said", || get(health::alive)),
     api(GET, "/api/v1/apps", Known, "The names of the apps one may see", || get(apps::list)),
     api_with(POST, "/api/v1/apps", Admin, "NewApp", "Make an app and its repository", || post(apps::create)),
     api(GET, "/api/v1/apps/{app}", Look, "Everything of an app at one glance", || get(apps::view)),

@@ -85,7 +85,7 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
         look: "back",
     };
     match &rollout.phase {
-        RolloutPhase::Starting => actions.push(abort),
+        RolloutPhase::Starting | RolloutPhase::Promoting => actions.push(abort),
         RolloutPhase::Serving => {
             actions.extend([promote, abort]);
             if rollout.step.is_some() {
@@ -111,7 +111,6 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
                 )
             });
         }
-        RolloutPhase::Promoting => actions.push(abort),
         RolloutPhase::Promoted => {}
         RolloutPhase::Aborted { .. } => actions.push(plain(
             "retry",

@@ -8,17 +8,26 @@ use super::super::chart::{BUCKET_SECONDS, Chart, Line, Mark, top};
 use super::super::{icon, words};
 use super::{AppPage, Beat, Pulse};
 
-/// What is drawn of a beat.
-type Measure = fn(&Beat) -> Option<f64>;
+/// Something that is drawn.
+struct Picture {
+    /// What it is called.
+    name: &'static str,
+    /// Its value in a beat; `None` leaves a gap.
+    of: fn(&Beat) -> Option<f64>,
+    /// The least its axis reaches to.
+    least: f64,
+    /// How a value is said.
+    say: fn(f64) -> String,
+}
 
-/// What is drawn: its name, how it is measured, the least top of its axis, how it is said.
-const PICTURES: [(&str, Measure, f64, fn(f64) -> String); 3] = [
-    ("requests / s", requests, 1.0, words::rate),
-    ("errors", errors, 0.01, words::share),
-    ("p95 latency", latency, 10.0, words::milliseconds),
+const PICTURES: [Picture; 3] = [
+    Picture { name: "requests / s", of: requests, least: 1.0, say: words::rate },
+    Picture { name: "errors", of: errors, least: 0.01, say: words::share },
+    Picture { name: "p95 latency", of: latency, least: 10.0, say: words::milliseconds },
 ];
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "the others have gaps")]
 fn requests(beat: &Beat) -> Option<f64> {
     Some(beat.requests as f64 / BUCKET_SECONDS as f64)
 }
@@ -68,9 +77,7 @@ fn column(page: &AppPage, track: Track, marks: &[Mark]) -> Markup {
             }
         }
         (figures(traffic))
-        @for (name, measure, least, say) in PICTURES {
-            (picture(page, track, number, marks, (name, measure, least, say)))
-        }
+        @for picture in &PICTURES { (drawn(page, track, number, marks, picture)) }
         p.axis aria-hidden="true" { span { "10 min ago" } span { "5" } span { "now" } }
     }
 }
@@ -91,30 +98,27 @@ fn figures(traffic: Option<&TrackTraffic>) -> Markup {
     }
 }
 
-fn picture(
+fn drawn(
     page: &AppPage,
     track: Track,
     number: Number,
     marks: &[Mark],
-    (name, measure, least, say): (&str, Measure, f64, fn(f64) -> String),
+    picture: &Picture,
 ) -> Markup {
-    let all = page.series.iter().flat_map(|pulse| &pulse.beats).filter_map(measure);
-    let top = top(all.fold(0.0, f64::max), least);
-    let line = |pulse: &Pulse, look, filled| Line {
-        values: pulse.beats.iter().map(measure).collect(),
-        look,
-        filled,
+    let all = page.series.iter().flat_map(|pulse| &pulse.beats).filter_map(picture.of);
+    let top = top(all.fold(0.0, f64::max), picture.least);
+    let line = |pulse: &Pulse, look, filled| {
+        let values = pulse.beats.iter().map(picture.of).collect();
+        Line { values, look, filled }
     };
-    let of_track = |pulse: &&Pulse| pulse.track == track;
-    let mut lines: Vec<Line> = page
-        .series
-        .iter()
-        .filter(of_track)
+    let of_track = || page.series.iter().filter(|pulse| pulse.track == track);
+    let mut lines: Vec<Line> = of_track()
         .filter(|pulse| pulse.release != number)
         .map(|pulse| line(pulse, "earlier", false))
         .collect();
-    let now = page.series.iter().filter(of_track).find(|pulse| pulse.release == number);
+    let now = of_track().find(|pulse| pulse.release == number);
     lines.extend(now.map(|pulse| line(pulse, track.as_str(), true)));
+    let Picture { name, say, .. } = *picture;
     Chart { name, lines, top, say, marks, now: page.now }.draw()
 }
 

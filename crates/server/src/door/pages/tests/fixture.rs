@@ -1,19 +1,25 @@
 //! An app called `shop`, in the situations the pages are looked at in.
 
-use std::time::Duration;
+mod builds;
+mod events;
+mod measured;
+mod releases;
 
 use toehold_core::model::{
-    Alert, AlertPhase, AppName, Build, BuildPhase, Case, CaseOutcome, CommitId, Digest, Event,
-    EventKind, Evidence, Failure, Goal, Instance, InstanceId, InstancePhase, InstanceStatus, Issue,
-    Metric, Number, Reading, Report, Rollout, RolloutPhase, Scale, ScaleMode, Severity, Split,
-    StepKind, StepOutcome, Subject, Track, Trigger,
+    Alert, AlertPhase, AppName, BuildPhase, CommitId, Digest, EventKind, InstanceId, Metric,
+    Number, Rollout, RolloutPhase, Scale, ScaleMode, Split, Subject, Track,
 };
 use toehold_core::time::Timestamp;
-use toehold_core::wire::api::{AppView, InstanceView, TrackTraffic};
+use toehold_core::wire::api::{AppView, InstanceView};
+
+use builds::build;
+use events::{event, events};
+use measured::{instance, pulse, traffic};
 
 use crate::door::pages::Viewer;
-use crate::door::pages::app::{AppPage, Beat, Pulse, Said};
-use crate::door::pages::chart::BUCKETS;
+use crate::door::pages::app::{AppPage, Said};
+
+pub(super) use builds::{build_said, failed_build};
 
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
@@ -36,243 +42,11 @@ fn viewer() -> Viewer {
     Viewer { actor: "ada".into(), may_deploy: true, may_flag: true, may_log_out: true }
 }
 
-fn instance(ordinal: u64, release: u64, track: Track, cpu: f64) -> InstanceView {
-    let id = InstanceId::new(shop(), ordinal);
-    let at = before(2);
-    InstanceView {
-        instance: Instance {
-            id: id.clone(),
-            release: Number(release),
-            track,
-            goal: Goal::Run,
-            created_at: before(7_000 / ordinal),
-        },
-        status: Some(InstanceStatus {
-            id,
-            release: Number(release),
-            phase: InstancePhase::Running,
-            addr: Some("127.0.0.1:41003".parse().expect("an address")),
-            run: None,
-            healthy: true,
-            healthy_since: Some(before(6_900 / ordinal)),
-            started_at: Some(before(7_000 / ordinal)),
-            restarts: 0,
-            last_exit: None,
-            evidence: Some(Evidence {
-                at,
-                asked: "GET / on 127.0.0.1:41003".into(),
-                answer: "200".into(),
-                took_ms: 3,
-                body: "hello from the shop".into(),
-                passed: true,
-            }),
-            reading: Some(Reading {
-                at,
-                cpu_percent: cpu,
-                memory_percent: 31.0,
-                memory_bytes: 78_000_000,
-            }),
-        }),
-        in_flight: ordinal % 3,
-        set_aside: None,
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a handful of beats")]
-fn pulse(track: Track, release: u64, from: usize, level: f64, slow_us: f64) -> Pulse {
-    let beats = (0..BUCKETS).map(|i| {
-        if i < from {
-            return Beat::default();
-        }
-        let wave = 1.0 + 0.25 * (i as f64 / 9.0).sin() + 0.08 * (i as f64 * 1.7).sin();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "small and above 0"
-        )]
-        let whole = |value: f64| value.round() as u64;
-        Beat {
-            requests: whole(level * 5.0 * wave),
-            errors: u64::from(i % 17 == 0),
-            p50_us: Some(whole(slow_us * 0.4 * wave)),
-            p95_us: Some(whole(slow_us * wave)),
-        }
-    });
-    Pulse { track, release: Number(release), beats: beats.collect() }
-}
-
-fn traffic(track: Track, release: u64, rate: f64, errors: f64, p95_us: u64) -> TrackTraffic {
-    TrackTraffic {
-        track,
-        release: Number(release),
-        requests_per_second: rate,
-        requests: 412_883 / release,
-        error_share: errors,
-        p50_us: Some(p95_us / 3),
-        p95_us: Some(p95_us),
-    }
-}
-
-fn event(rev: u64, ago: u64, kind: EventKind, subject: Subject, actor: &str, text: &str) -> Event {
-    Event {
-        rev,
-        at: before(ago),
-        app: Some(shop()),
-        kind,
-        subject,
-        cause: None,
-        actor: actor.into(),
-        text: text.into(),
-        facts: serde_json::json!({ "cpu_percent": 96.2, "threshold": 45, "window_s": 60 }),
-    }
-}
-
-fn events() -> Vec<Event> {
-    let canary = || Subject::Rollout(Number(43));
-    vec![
-        event(1, 7_400, EventKind::AppCreated, Subject::App, "ada", "shop was made"),
-        event(
-            2,
-            7_300,
-            EventKind::PushReceived,
-            Subject::Release(Number(42)),
-            "ada",
-            "main@8c1f2ab was pushed: Add token endpoint",
-        ),
-        event(
-            3,
-            7_200,
-            EventKind::ReleaseCreated,
-            Subject::Release(Number(42)),
-            "toehold",
-            "release #42 was made of 8c1f2ab",
-        ),
-        event(
-            4,
-            7_000,
-            EventKind::DeployDone,
-            Subject::Release(Number(42)),
-            "toehold",
-            "#42 serves everyone: web.1, web.2 healthy after 0.6 s",
-        ),
-        event(
-            5,
-            3_000,
-            EventKind::FlagChanged,
-            Subject::Flag("feature1".into()),
-            "ada",
-            "feature1 is off; it was on",
-        ),
-        event(
-            6,
-            420,
-            EventKind::PushReceived,
-            Subject::Release(Number(43)),
-            "brian",
-            "canary@8c1f2ab was pushed: Greet by name",
-        ),
-        event(
-            7,
-            400,
-            EventKind::BuildFixed,
-            Subject::Release(Number(43)),
-            "toehold",
-            "build #43 passes where #40 had failed",
-        ),
-        event(
-            8,
-            360,
-            EventKind::RolloutSplit,
-            canary(),
-            "toehold",
-            "canary #43 takes 33.3%: its first instance is healthy",
-        ),
-        event(
-            9,
-            190,
-            EventKind::ScaledOut,
-            Subject::App,
-            "toehold",
-            "3 instances, 1 more: cpu of stable was 58% over 60 s, 45% is aimed at",
-        ),
-    ]
-}
-
-fn step(kind: StepKind, passed: bool, summary: &str, took_ms: u64) -> StepOutcome {
-    StepOutcome {
-        kind,
-        passed,
-        summary: summary.into(),
-        took_ms,
-        report: Report::default(),
-        issues: None,
-    }
-}
-
-fn build(number: u64, track: Track, subject: &str, phase: BuildPhase, ago: u64) -> Build {
-    let branch = if track == Track::Stable { "main" } else { "canary" };
-    Build {
-        app: shop(),
-        number: Number(number),
-        commit: commit('d'),
-        branch: branch.parse().expect("a branch"),
-        track,
-        subject: subject.into(),
-        author: "Ada Lovelace <ada@example.com>".into(),
-        trigger: Trigger::Push,
-        queued_at: before(ago),
-        started_at: Some(before(ago - 1)),
-        ended_at: phase.has_ended().then(|| before(ago - 18)),
-        phase,
-        steps: vec![
-            step(StepKind::Fetch, true, "clean checkout", 400),
-            step(StepKind::Install, true, "cached", 120),
-            step(StepKind::Test, true, "jasmine 38 passed", 800),
-            step(StepKind::Lint, true, "jshint 0 new · 2 fixed · 5 outstanding", 300),
-            step(StepKind::Artifact, true, "sha256:9f2c4d11a0be 3 MiB", 210),
-        ],
-        cause: None,
-    }
-}
-
-pub(super) fn failed_build() -> Build {
-    let failure = Failure {
-        step: StepKind::Test,
-        what: "jasmine: 1 of 38 failed".into(),
-        exit: "exit code 3".into(),
-        cases: vec![Case {
-            suite: "tokens".into(),
-            name: "gives back what was set".into(),
-            outcome: CaseOutcome::Failed,
-            message: "Expected 'undefined' to be 'abc'.\n    at <Jasmine>\n    at UserContext.<anonymous> (spec/tokensSpec.js:14:25)".into(),
-            file: Some("spec/tokensSpec.js".into()),
-            line: Some(14),
-        }],
-        issues: vec![Issue {
-            file: "main.js".into(),
-            line: 31,
-            column: 7,
-            severity: Severity::Warning,
-            rule: "jshint.W033".into(),
-            message: "Missing semicolon.".into(),
-        }],
-        tail: vec!["38 specs, 1 failure".into(), "Finished in 0.312 seconds".into()],
-        hint: "toehold logs #44".into(),
-    };
-    let mut build =
-        build(44, Track::Canary, "Forget what was set", BuildPhase::Failed { failure }, 90);
-    build.steps.truncate(2);
-    build.steps.push(step(StepKind::Test, false, "jasmine 1 of 38 failed", 800));
-    build
-}
-
-pub(super) fn build_said() -> String {
-    let mut said = String::from(
-        "── fetch\nclean checkout at 8c1f2ab\n── install\nlock file known: cached\n── test\n$ npx jasmine\n",
-    );
-    for i in 0..38 {
-        use std::fmt::Write;
-        let _ = writeln!(said, "  {} spec {i}", if i == 14 { "✗" } else { "✓" });
+fn instance_said() -> String {
+    use std::fmt::Write;
+    let mut said = String::new();
+    for i in 0..40 {
+        let _ = writeln!(said, "2027-01-15T07:59:{i:02}Z GET /tokens/{i} 200 {} ms", i % 7);
     }
     said
 }
@@ -313,7 +87,7 @@ fn page(view: AppView) -> AppPage {
     let passed = || BuildPhase::Passed { artifact: Digest::of(b"shop") };
     AppPage {
         view,
-        releases: crate::door::pages::tests::releases::three(),
+        releases: releases::three(),
         builds: vec![
             failed_build(),
             build(43, Track::Canary, "Greet by name", passed(), 420),
@@ -328,15 +102,7 @@ fn page(view: AppView) -> AppPage {
             pulse(Track::Stable, 42, 0, 41.0, 39_000.0),
             pulse(Track::Canary, 43, 48, 20.0, 43_000.0),
         ],
-        said: Some(Said {
-            by: "web.5".into(),
-            text: (0..40)
-                .map(|i| {
-                    format!("2027-01-15T07:59:{:02}Z GET /tokens/{i} 200 {} ms\n", i % 60, i % 7)
-                })
-                .collect(),
-            next: 4_096,
-        }),
+        said: Some(Said { by: "web.5".into(), text: instance_said(), next: 4_096 }),
         apps: vec![shop(), "blog".parse().expect("a name")],
         viewer: viewer(),
         now: NOW,
@@ -388,6 +154,7 @@ pub(super) fn canary_held() -> AppPage {
         threshold: 45.0,
         raised_at: before(40),
         phase,
+        told_at: None,
         acknowledged_by: None,
     };
     let cleared = AlertPhase::Cleared { at: before(3_000), why: "it was 12%, below 40%".into() };
@@ -502,5 +269,3 @@ pub(super) fn everything_from_outside() -> AppPage {
     }
     page
 }
-
-pub(super) const HOUR: Duration = Duration::from_secs(3_600);

@@ -1,0 +1,31 @@
+//! The door on real sockets: a whole control plane in a folder of its own, asked over HTTP.
+
+#[path = "door/ask.rs"]
+mod ask;
+#[path = "door/pretend.rs"]
+mod pretend;
+#[path = "door/shop.rs"]
+mod shop;
+#[path = "door/stage.rs"]
+mod stage;
+#[path = "door/webdriver.rs"]
+mod webdriver;
+
+#[path = "door/browser.rs"]
+mod browser;
+#[path = "door/dashboard.rs"]
+mod dashboard;
+#[path = "door/evaluation.rs"]
+mod evaluation;
+#[path = "door/forge.rs"]
+mod forge;
+#[path = "door/limits.rs"]
+mod limits;
+#[path = "door/locks.rs"]
+mod locks;
+#[path = "door/origin.rs"]
+mod origin;
+#[path = "door/people.rs"]
+mod people;
+#[path = "door/streams.rs"]
+mod streams;
