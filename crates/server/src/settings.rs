@@ -136,13 +136,30 @@ pub struct GithubSettings {
 }
 
 impl Settings {
-    /// Reads `path`; what is not there has its default.
+    /// Reads `path`; what is not there has its default. Files it names without a leading `/` lie
+    /// beside it, wherever Toehold was started.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, path),
+            Ok(text) => {
+                Ok(Self::parse(&text, path)?.beside(path.parent().unwrap_or(Path::new("/"))))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(SettingsError::Read { path: path.to_owned(), source }),
         }
+    }
+
+    fn beside(mut self, folder: &Path) -> Self {
+        let place = |file: &mut PathBuf| *file = folder.join(&*file);
+        if let Some(mail) = &mut self.messages.mail {
+            mail.password_file.iter_mut().chain(&mut mail.ca_file).for_each(place);
+        }
+        if let Some(webhook) = &mut self.messages.webhook {
+            webhook.secret_file.iter_mut().chain(&mut webhook.ca_file).for_each(place);
+        }
+        for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
+            place(&mut github.secrets_file);
+        }
+        self
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
@@ -163,6 +180,19 @@ mod tests {
             .expect("it is well-formed");
         assert_eq!(settings.keep.artifacts, 3);
         assert_eq!(settings.api.to_string(), API_ADDR);
+    }
+
+    #[test]
+    fn files_lie_beside_the_settings_unless_they_say_where() {
+        let text = "[apps.shop.github]\nrepository = \"a/b\"\nurl = \"https://x/a\"\nsecrets_file = \"s\"\n\
+                    [webhook]\nurl = \"https://x\"\nsecret_file = \"/etc/s\"\n";
+        let settings = Settings::parse(text, Path::new("server.toml")).expect("it is well-formed");
+        let settings = settings.beside(Path::new("/var/lib/toehold"));
+        let github = settings.apps.values().next().and_then(|app| app.github.clone());
+        let file = github.expect("it is set").secrets_file;
+        assert_eq!(file, Path::new("/var/lib/toehold/s"));
+        let file = settings.messages.webhook.expect("it is set").secret_file;
+        assert_eq!(file.as_deref(), Some(Path::new("/etc/s")));
     }
 
     #[test]
