@@ -17,7 +17,7 @@ use super::queue::Entry;
 use super::{Control, ControlError};
 use crate::source::repository::{CommitInfo, Quarantine, Repository};
 use crate::source::update::{self, RefUpdate, track_of};
-use crate::store::{Key, Rev, Write};
+use crate::store::{Key, Rev, Txn, Write};
 
 /// Where an app says what it is.
 const CONFIG: &str = "toehold.toml";
@@ -181,7 +181,7 @@ impl Control {
                 Ok(change)
             })
             .await?;
-        debug_assert_eq!(revs.len(), 2, "one event for the push, one for the build");
+        self.caused_by(name, number, revs.first().copied()).await?;
         let entry =
             Entry { app: name.clone(), number, track: wanted.track, objects: wanted.objects };
         let gone = self.queue().push(entry);
@@ -190,6 +190,21 @@ impl Control {
         }
         self.wake_queue.notify_one();
         Ok(Queued { number, already: false })
+    }
+
+    /// Says in a build's document which event asked for it: everything that comes of it then leads
+    /// back to the push.
+    async fn caused_by(
+        &self,
+        name: &AppName,
+        number: Number,
+        event: Option<u64>,
+    ) -> Result<(), ControlError> {
+        let mut build = self.build(name, number).await?;
+        build.cause = event;
+        let put = Write::put(build_key(name, number), &build);
+        self.store().commit(Txn::by("toehold").write(put)).await?;
+        Ok(())
     }
 
     async fn built_already(

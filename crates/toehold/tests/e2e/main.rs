@@ -5,4 +5,5 @@ mod death;
 mod push;
 mod stage;
 mod story;
+mod supersede;
 mod wrong;

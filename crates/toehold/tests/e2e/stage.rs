@@ -173,6 +173,19 @@ impl App<'_> {
         self.git(&["push", "--force", "toehold", &format!("HEAD:refs/heads/{branch}")])
     }
 
+    /// Begins a push and lets it go on; it ends with the test at the latest.
+    pub fn push_in_background(&self, branch: &str) -> Pusher {
+        let child = Command::new("git")
+            .current_dir(&self.repository)
+            .args(["push", "--force", "toehold", &format!("HEAD:refs/heads/{branch}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("git runs");
+        Pusher(child)
+    }
+
     /// Runs `toehold` in the repository.
     pub fn toehold(&self, arguments: &[&str]) -> Output {
         self.stage.ask_in(&self.repository, arguments)
@@ -230,6 +243,16 @@ impl App<'_> {
         until(&format!("the front page says {words}"), || {
             (self.visit().1.trim() == words).then_some(())
         });
+    }
+}
+
+/// A push that goes on.
+pub struct Pusher(Child);
+
+impl Drop for Pusher {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
