@@ -73,7 +73,7 @@ pub struct Detected {
     pub exclude: Vec<String>,
     /// The scripts of `package.json`, by name: what `npm test` really runs.
     pub scripts: BTreeMap<String, String>,
-    /// One line for each thing found or missed, for people.
+    /// One line for each thing found or missed, beginning with its key: `test: npm test (…)`.
     pub why: Vec<String>,
 }
 
@@ -96,6 +96,24 @@ pub fn detect(files: &Files) -> Result<Detected, DetectError> {
 impl Detected {
     fn say(&mut self, line: impl Into<String>) {
         self.why.push(line.into());
+    }
+
+    /// The lines of `why` that matter where `spec` is what the team says: those about what it
+    /// neither names nor switches off.
+    #[must_use]
+    pub fn news(&self, spec: &Spec) -> Vec<&str> {
+        let said = [
+            ("install", StepKind::Install, &spec.build.install),
+            ("test", StepKind::Test, &spec.build.test),
+            ("lint", StepKind::Lint, &spec.build.lint),
+        ]
+        .map(|(key, kind, named)| (key, named.is_some() || spec.build.off.contains(&kind)));
+        let run = [("web", spec.run.web.is_some()), ("release", spec.run.release.is_some())];
+        let is_said = |line: &str| {
+            let key = line.split(':').next().unwrap_or_default();
+            said.iter().chain(&run).any(|(it, is_said)| *it == key && *is_said)
+        };
+        self.why.iter().map(String::as_str).filter(|line| !is_said(line)).collect()
     }
 
     /// `spec` with what it neither names nor switches off taken from here.

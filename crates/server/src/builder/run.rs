@@ -61,7 +61,7 @@ pub async fn build(
     if let Some(error) = run.log.failed() {
         tracing::warn!(%error, app.name = %run.order.app, "the log of a build is not whole");
     }
-    run.workshop.close().await;
+    run.workshop.close();
     ending
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt as _;
+use toehold_core::model::RunId;
 use toehold_core::pipeline::Ended;
 use toehold_host::cgroup::{self, Cgroup};
 use toehold_host::disk::free_bytes;
@@ -31,6 +33,13 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// How much gentler than Toehold itself a build is.
 const NICE: i32 = 10;
+
+/// A shell that stops itself before it becomes the command's: whatever the command begins is then
+/// born within its limits.
+const GATE: &str = "kill -STOP $$; exec /bin/sh -c \"$0\"";
+
+/// The longest the gate is waited for.
+const GATE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A command to be run.
 pub(super) struct Command<'a> {
@@ -103,7 +112,7 @@ impl Running {
         );
         let (reader, writer) = io::pipe()?;
         let launch = Launch {
-            argv: ["/bin/sh", "-c", command.line].map(OsString::from).into(),
+            argv: ["/bin/sh", "-c", GATE, command.line].map(OsString::from).into(),
             env: command.env.to_vec(),
             dir: command.dir.to_owned(),
             stdout: Stdio::from(writer.try_clone()?),
@@ -116,9 +125,14 @@ impl Running {
         let writable = command.limits.fenced.then(|| command.writable.clone());
         let (tree, child) = fence::start(launch, writable).await?;
         let leader = tree.leader();
+        stopped(leader).await;
         let group = group.filter(|group| group.add(leader.pid).is_ok());
         let tree = Tree::new(leader, command.marker.clone(), group.clone());
         threads::limit(leader.pid, command.limits.processes as u64 * 4);
+        if let Some(pid) = i32::try_from(leader.pid).ok().and_then(Pid::from_raw) {
+            // A failure means that it has ended, which its exit code will tell.
+            let _ = kill_process(pid, Signal::CONT);
+        }
         let output = Receiver::from_owned_fd(reader.into())?;
         Ok(Self { tree, child, output, group, memory_bytes, ended: false })
     }
@@ -234,8 +248,21 @@ impl Drop for Running {
     /// A build whose task is dropped leaves nothing running either.
     fn drop(&mut self) {
         if !self.ended {
-            self.tree.signal(rustix::process::Signal::KILL);
+            self.tree.signal(Signal::KILL);
         }
+    }
+}
+
+/// Waits until the process has stopped itself, or has ended.
+async fn stopped(run: RunId) {
+    let is_stopped = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", run.pid)).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        matches!(state, Some('T' | 'Z') | None)
+    };
+    let began = Instant::now();
+    while !is_stopped() && began.elapsed() < GATE_TIMEOUT {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -101,14 +101,14 @@ impl Workshop {
         own.into_iter().chain(shared).chain(["/dev", "/proc"].map(PathBuf::from)).collect()
     }
 
-    /// Removes what is the build's own.
-    pub(super) async fn close(self) {
-        let dir = self.dir.clone();
-        let removed = tokio::task::spawn_blocking(move || remove_tree(&dir)).await;
-        if let Ok(Err(error)) = removed {
-            let dir = self.dir.display();
-            tracing::warn!(%error, "the folder {dir} of a build that has ended cannot be removed");
-        }
+    /// Removes what is the build's own, while others go on: nobody waits for it.
+    pub(super) fn close(self) {
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = remove_tree(&self.dir) {
+                let dir = self.dir.display();
+                tracing::warn!(%error, "the folder {dir} of an ended build cannot be removed");
+            }
+        });
     }
 }
 

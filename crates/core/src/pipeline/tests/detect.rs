@@ -128,7 +128,9 @@ fn what_is_named_wins_and_what_is_off_stays_off() {
         r#"{ "scripts": { "test": "jasmine", "lint": "jshint .", "start": "node a.js" } }"#;
     let app = found(&[("package.json", package)]);
     let named = "[build]\ntest = \"make check\"\nlint = false\n[run]\nweb = \"./start\"";
-    let spec = app.fill(Spec::parse(named).expect("it is right"));
+    let spec = Spec::parse(named).expect("it is right");
+    assert_eq!(app.news(&spec), ["install: nothing; package.json names no dependencies"]);
+    let spec = app.fill(spec);
     assert_eq!(spec.build.test.as_deref(), Some("make check"));
     assert_eq!(spec.build.lint, None);
     assert_eq!(spec.run.web.as_deref(), Some("./start"));

@@ -56,7 +56,7 @@ impl Run {
             let hint = format!("mend {} and push again", error.file);
             (error.to_string(), hint)
         })?;
-        for line in &detected.why {
+        for line in detected.news(&spec) {
             self.log.say(&format!("found {line}"));
         }
         let spec = detected.fill(spec);
