@@ -29,10 +29,11 @@ impl Key {
     /// What the keys of appended entries begin with. No document lies there.
     pub const EVENTS: &str = "event/";
 
-    /// Where the events of `app` are appended; `None` is all of Toehold.
+    /// Where the events of `app` are appended; `None` is all of Toehold. It is a prefix of no other
+    /// app's, as `event/shop` would be of `event/shop-2`.
     #[must_use]
     pub fn events_of(app: Option<&AppName>) -> Self {
-        Self(format!("{}{}", Self::EVENTS, app.map_or("_", AppName::as_str)))
+        Self(format!("{}{}/all", Self::EVENTS, app.map_or("_", AppName::as_str)))
     }
 
     /// The text itself.
@@ -107,8 +108,8 @@ mod tests {
     #[test]
     fn events_of_no_app_have_a_key_no_app_can_have() {
         let shop: AppName = "shop".parse().expect("a name");
-        assert_eq!(Key::events_of(Some(&shop)).as_str(), "event/shop");
-        assert_eq!(Key::events_of(None).as_str(), "event/_");
+        assert_eq!(Key::events_of(Some(&shop)).as_str(), "event/shop/all");
+        assert_eq!(Key::events_of(None).as_str(), "event/_/all");
         assert!("_".parse::<AppName>().is_err());
     }
 }

@@ -78,7 +78,10 @@ async fn each_write_has_its_revision_and_the_log_tells_them_all() {
 
     let log = store.log("", LogRange::After(START), 10).await.expect("log");
     let told: Vec<_> = log.iter().map(|entry| (entry.op, entry.key.as_str())).collect();
-    assert_eq!(told, [(Op::Put, "a"), (Op::Put, "b"), (Op::Append, "event/_"), (Op::Delete, "a")]);
+    assert_eq!(
+        told,
+        [(Op::Put, "a"), (Op::Put, "b"), (Op::Append, "event/_/all"), (Op::Delete, "a")]
+    );
     let event = log[2].event().expect("readable").expect("an event");
     assert_eq!((event.text.as_str(), event.rev), ("said", committed.revs[1].0));
     assert_eq!((log[3].value.as_deref(), log[3].actor.as_str()), (None, "test"));
