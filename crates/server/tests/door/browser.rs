@@ -43,8 +43,7 @@ async fn a_person_logs_in_turns_a_flag_and_gives_a_canary_back() {
     browser
         .until("return document.querySelector('.switch')?.getAttribute('aria-checked') === 'true'")
         .await;
-    browser.run("for (const it of document.querySelectorAll('form.act')) if (it.wish.value === 'abort') it.querySelector('button').id = 'abort'").await;
-    browser.click("#abort").await;
+    browser.click("form[data-key=abort] button").await;
     browser
         .until("return document.querySelector('.situation').textContent.includes('was given up')")
         .await;

@@ -67,8 +67,12 @@ impl Browser {
     }
 
     async fn command(&self, what: &str, body: &Value) -> Value {
+        self.attempt(what, body).await.unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    async fn attempt(&self, what: &str, body: &Value) -> Result<Value, Value> {
         let path = format!("/session/{}/{what}", self.session);
-        command(self.address, &Method::POST, &path, body).await
+        attempt(self.address, &Method::POST, &path, body).await
     }
 
     /// Goes to an address.
@@ -94,16 +98,26 @@ impl Browser {
         }
     }
 
-    /// Clicks what a selector finds first, in the middle of the window.
+    /// Clicks what a selector finds first, in the middle of the window. A part of the page may be
+    /// replaced just then: what is gone is looked for again.
     pub(crate) async fn click(&self, selector: &str) {
         let there =
             format!("document.querySelector({selector:?})?.scrollIntoView({{block: 'center'}})");
-        self.run(&there).await;
         let wanted = json!({ "using": "css selector", "value": selector });
-        let found = self.command("element", &wanted).await;
-        let id = found.as_object().and_then(|it| it.values().next()).and_then(Value::as_str);
-        let id = id.unwrap_or_else(|| panic!("there is no {selector}: {found}"));
-        self.command(&format!("element/{id}/click"), &json!({})).await;
+        let deadline = tokio::time::Instant::now() + crate::ask::PATIENCE;
+        loop {
+            self.run(&there).await;
+            let clicked = match self.attempt("element", &wanted).await {
+                Ok(found) => {
+                    let id = found.as_object().and_then(|it| it.values().next()).cloned();
+                    let id = id.as_ref().and_then(Value::as_str).expect("an element has an id");
+                    self.attempt(&format!("element/{id}/click"), &json!({})).await
+                }
+                Err(error) => Err(error),
+            };
+            let Err(error) = clicked else { return };
+            assert!(tokio::time::Instant::now() < deadline, "cannot click {selector}: {error}");
+        }
     }
 
     /// What the page complained of: what the policy forbids, what a script broke on.
@@ -150,11 +164,21 @@ fn address(driver: &mut Child) -> SocketAddr {
 }
 
 async fn command(address: SocketAddr, method: &Method, path: &str, body: &Value) -> Value {
+    let done = attempt(address, method, path, body).await;
+    done.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// What the driver answers, or what it could not do.
+async fn attempt(
+    address: SocketAddr,
+    method: &Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, Value> {
     let stream = TcpStream::connect(address).await.expect("the driver listens");
     let ask = Ask::new(method, path).header("host", &address.to_string());
     let ask = if body.is_null() { ask } else { ask.json(body) };
     let answer = ask.over(stream).await;
     let value = answer.value()["value"].clone();
-    assert_eq!(answer.status, 200, "{path}: {value}");
-    value
+    if answer.status == 200 { Ok(value) } else { Err(value) }
 }

@@ -9,11 +9,15 @@
 
   // What the reader opened stays open, and what has the focus keeps it.
   const replace = (place, html) => {
+    const next = document.createElement("template");
+    next.innerHTML = html;
+    // What is as it was stays the very same: a click is not lost between press and release.
+    if (next.innerHTML === place.innerHTML) return;
     const open = new Map();
     for (const it of place.querySelectorAll("details[data-key]")) open.set(it.dataset.key, it.open);
     const held = place.contains(document.activeElement) ? document.activeElement : null;
     const nth = held ? [...place.querySelectorAll("a,button,summary,input,[tabindex]")].indexOf(held) : -1;
-    place.innerHTML = html;
+    place.replaceChildren(next.content);
     mark();
     for (const it of place.querySelectorAll("details[data-key]")) {
       if (open.has(it.dataset.key)) it.open = open.get(it.dataset.key);

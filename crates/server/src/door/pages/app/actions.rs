@@ -150,7 +150,7 @@ fn button(page: &AppPage, action: &Action) -> Markup {
                 }
             }
             None => {
-                form.act method="post" action=(page.deeds()) {
+                form.act data-key=(action.wish) method="post" action=(page.deeds()) {
                     (hidden)
                     button class=(action.look) { (face) }
                 }
