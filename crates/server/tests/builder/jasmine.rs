@@ -9,7 +9,7 @@ use toehold_core::pipeline::{Ended, Evidence, Format, Ran, outcome};
 use toehold_server::builder::report::gather;
 
 /// How Jasmine's run of this name is judged; its report is named and lies beside its output.
-fn judged(name: &str) -> Result<String, Failure> {
+fn judged(name: &str) -> Result<String, Box<Failure>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports").join(name);
     let text = |file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default();
     let code = text("rc").trim().parse().unwrap_or(0);
@@ -29,7 +29,7 @@ fn judged(name: &str) -> Result<String, Failure> {
         baseline: &[],
         ratchet: false,
     });
-    judged.failure.map_or(Ok(judged.outcome.summary), Err)
+    judged.failure.map_or(Ok(judged.outcome.summary), |failure| Err(Box::new(failure)))
 }
 
 #[test]
