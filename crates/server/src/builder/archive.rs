@@ -73,20 +73,19 @@ pub(super) struct Content<'a> {
     /// Only what was there then.
     pub(super) snapshot: &'a Snapshot,
     /// But none of this, by patterns.
-    pub(super) exclude: &'a [String],
+    pub(super) exclude: &'a GlobSet,
     /// The largest it may be, in bytes.
     pub(super) max_bytes: u64,
 }
 
 /// Writes the archive of a tree to `to`.
 pub(super) fn pack(content: &Content<'_>, to: impl Write) -> Result<Packed, ArchiveError> {
-    let exclude = patterns(content.exclude);
     let mut left_out = Vec::new();
     let mut archive = Builder::new(Hashing { to, sha: Sha256::new(), left: content.max_bytes });
     let walk = WalkDir::new(content.root).min_depth(1).sort_by_file_name().into_iter();
     let kept = walk.filter_entry(|entry| {
         let path = entry.path().strip_prefix(content.root).unwrap_or(entry.path());
-        entry.file_name() != ".git" && content.snapshot.has(path) && !exclude.is_match(path)
+        entry.file_name() != ".git" && content.snapshot.has(path) && !content.exclude.is_match(path)
     });
     for entry in kept {
         let at = |error: &walkdir::Error| error.path().unwrap_or(content.root).to_owned();
@@ -137,8 +136,8 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-/// A pattern leaves out what matches it and all that lies below.
-fn patterns(texts: &[String]) -> GlobSet {
+/// Patterns of paths; each leaves out what matches it and all that lies below.
+pub(super) fn patterns(texts: impl Iterator<Item = String>) -> GlobSet {
     let mut set = GlobSetBuilder::new();
     for text in texts {
         let text = text.trim_end_matches('/');
@@ -147,6 +146,11 @@ fn patterns(texts: &[String]) -> GlobSet {
         }
     }
     set.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// Whether the path, or a folder it lies in, matches.
+pub(super) fn is_excluded(patterns: &GlobSet, path: &Path) -> bool {
+    path.ancestors().any(|path| patterns.is_match(path))
 }
 
 /// Where a link leads; an error where that is not in the tree, by whatever detour.

@@ -53,9 +53,9 @@ impl Snapshot {
         self.0.contains_key(path)
     }
 
-    /// The bytes of its files.
-    pub(super) fn bytes(&self) -> u64 {
-        self.0.values().map(|look| look.size).sum()
+    /// The bytes of those of its files that count.
+    pub(super) fn bytes(&self, counts: impl Fn(&Path) -> bool) -> u64 {
+        self.0.iter().filter(|(path, _)| counts(path)).map(|(_, look)| look.size).sum()
     }
 
     /// What is otherwise in `later`.

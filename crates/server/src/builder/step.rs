@@ -1,45 +1,33 @@
 //! A command of the app's: run in a session of its own, watched, and gone with everything it began.
 
+mod begin;
+mod limits;
+
 use std::ffi::OsString;
-use std::fs;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use std::os::unix::process::ExitStatusExt as _;
-use toehold_core::model::RunId;
+use rustix::process::Signal;
 use toehold_core::pipeline::Ended;
-use toehold_host::cgroup::{self, Cgroup};
-use toehold_host::disk::free_bytes;
-use toehold_host::process::{Launch, Marker, Tree};
+use toehold_host::cgroup::Cgroup;
+use toehold_host::process::{Marker, Tree};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::builder::fence;
 use crate::builder::order::Limits;
 use crate::builder::output::Log;
-use crate::builder::space::size;
-use crate::builder::threads;
 
 /// How often a step is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How long what was still in the pipe is read after everything was killed.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// How much gentler than Toehold itself a build is.
-const NICE: i32 = 10;
-
-/// A shell that stops itself before it becomes the command's: whatever the command begins is then
-/// born within its limits.
-const GATE: &str = "kill -STOP $$; exec /bin/sh -c \"$0\"";
-
-/// The longest the gate is waited for.
-const GATE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A command to be run.
 pub(super) struct Command<'a> {
@@ -99,44 +87,6 @@ enum Next {
 }
 
 impl Running {
-    async fn start(command: &Command<'_>) -> io::Result<Self> {
-        let memory_bytes = command.limits.memory_bytes.unwrap_or_else(usual_memory);
-        let group = Cgroup::create(
-            command.group,
-            &cgroup::Limits {
-                cpus: 1.0,
-                memory_bytes: Some(memory_bytes),
-                // A hard stop behind the one that says why.
-                pids: Some(command.limits.processes as u64 * 4),
-            },
-        );
-        let (reader, writer) = io::pipe()?;
-        let launch = Launch {
-            argv: ["/bin/sh", "-c", GATE, command.line].map(OsString::from).into(),
-            env: command.env.to_vec(),
-            dir: command.dir.to_owned(),
-            stdout: Stdio::from(writer.try_clone()?),
-            stderr: Stdio::from(writer),
-            marker: command.marker.clone(),
-            nice: NICE,
-            // Joined below: behind the fence, nobody can.
-            cgroup: None,
-        };
-        let writable = command.limits.fenced.then(|| command.writable.clone());
-        let (tree, child) = fence::start(launch, writable).await?;
-        let leader = tree.leader();
-        stopped(leader).await;
-        let group = group.filter(|group| group.add(leader.pid).is_ok());
-        let tree = Tree::new(leader, command.marker.clone(), group.clone());
-        threads::limit(leader.pid, command.limits.processes as u64 * 4);
-        if let Some(pid) = i32::try_from(leader.pid).ok().and_then(Pid::from_raw) {
-            // A failure means that it has ended, which its exit code will tell.
-            let _ = kill_process(pid, Signal::CONT);
-        }
-        let output = Receiver::from_owned_fd(reader.into())?;
-        Ok(Self { tree, child, output, group, memory_bytes, ended: false })
-    }
-
     async fn watch(
         mut self,
         command: &Command<'_>,
@@ -147,15 +97,14 @@ impl Running {
         let mut spoke = began;
         let mut open = true;
         let mut piece = Vec::with_capacity(64 << 10);
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = began + LOOK;
         let ended = loop {
             piece.clear();
             let next = tokio::select! {
                 () = cancel.cancelled() => Next::Cancelled,
                 read = self.output.read_buf(&mut piece), if open => Next::Output(read),
                 exit = self.child.wait() => Next::Exit(exit),
-                _ = looks.tick() => Next::Look,
+                () = sleep_until(look) => Next::Look,
             };
             match next {
                 Next::Cancelled => {
@@ -176,49 +125,22 @@ impl Running {
                     break Ended::Silent(command.idle_timeout);
                 }
                 Next::Look => {
+                    let looked = Instant::now();
                     if let Some(why) = self.over(command) {
                         break Ended::Stopped(why);
                     }
+                    // A machine full of processes is looked at less often.
+                    look = Instant::now() + LOOK.max(looked.elapsed() * 20);
                 }
             }
         };
-        let out_of_memory = self.group.as_ref().and_then(Cgroup::oom_kills).unwrap_or(0) > 0;
+        let ended = if !ended.passed() && self.ran_out_of_memory() {
+            Ended::Stopped(self.memory())
+        } else {
+            ended
+        };
         self.end(log).await;
-        Ok(match ended {
-            ended @ (Ended::Code(1..) | Ended::Signal(_)) if out_of_memory => {
-                log.say(&format!("the kernel ended a process of it: {}", self.memory()));
-                match ended {
-                    Ended::Code(_) => Ended::Stopped(self.memory()),
-                    other => other,
-                }
-            }
-            ended => ended,
-        })
-    }
-
-    /// The limit that is exceeded, in words.
-    fn over(&self, command: &Command<'_>) -> Option<String> {
-        let processes = self.tree.stats();
-        if processes.len() > command.limits.processes {
-            return Some(format!("it had more than {} processes", command.limits.processes));
-        }
-        let page = rustix::param::page_size() as u64;
-        let used: u64 = processes.iter().map(|it| resident_pages(it.run.pid) * page).sum();
-        if used > self.memory_bytes {
-            return Some(self.memory());
-        }
-        // A disk that fills up harms everyone, so it is left before it is full.
-        let free = free_bytes(command.dir).unwrap_or(u64::MAX);
-        let reserve = command.limits.free_bytes / 2;
-        if free < reserve {
-            let dir = command.dir.display();
-            return Some(format!("it left only {} free on the disk of {dir}", size(free)));
-        }
-        None
-    }
-
-    fn memory(&self) -> String {
-        format!("it used more than {} of memory", size(self.memory_bytes))
+        Ok(ended)
     }
 
     /// Kills what is left of it, and takes what it still had to say.
@@ -247,22 +169,20 @@ impl Running {
 impl Drop for Running {
     /// A build whose task is dropped leaves nothing running either.
     fn drop(&mut self) {
-        if !self.ended {
-            self.tree.signal(Signal::KILL);
+        if self.ended {
+            return;
         }
-    }
-}
-
-/// Waits until the process has stopped itself, or has ended.
-async fn stopped(run: RunId) {
-    let is_stopped = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", run.pid)).unwrap_or_default();
-        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-        matches!(state, Some('T' | 'Z') | None)
-    };
-    let began = Instant::now();
-    while !is_stopped() && began.elapsed() < GATE_TIMEOUT {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.tree.signal(Signal::KILL);
+        let (tree, group) = (self.tree.clone(), self.group.take());
+        // Where the whole process ends, its successor sweeps.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let _ = tree.kill().await;
+                if let Some(group) = group {
+                    let _ = group.remove().await;
+                }
+            });
+        }
     }
 }
 
@@ -272,16 +192,6 @@ fn exited(status: ExitStatus) -> Ended {
         (None, Some(signal)) => Ended::Signal(signal),
         (None, None) => Ended::NotStarted("it ended in no way there is".to_owned()),
     }
-}
-
-fn resident_pages(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0)
-}
-
-fn usual_memory() -> u64 {
-    let info = rustix::system::sysinfo();
-    u64::from(info.mem_unit).saturating_mul(info.totalram) / 4 * 3
 }
 
 /// An error with its causes, on one line.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use toehold_core::model::{AppName, Issue, Number};
+use toehold_host::cgroup::{Cgroup, Limits};
 use toehold_host::process::{Marker, Tree, marked};
 
 use crate::builder::copy::remove_tree;
@@ -91,6 +92,11 @@ impl Workshop {
         Ok(workshop)
     }
 
+    /// The name of its cgroup.
+    pub(super) fn group(&self) -> String {
+        group(&self.dir, &self.marker.value).unwrap_or_default()
+    }
+
     /// Where a step may write. The machine's folder for temporary files is among them, unless all
     /// of Toehold lies in it.
     pub(super) fn writable(&self) -> Vec<PathBuf> {
@@ -112,6 +118,12 @@ impl Workshop {
     }
 }
 
+/// The name of the cgroup of the build whose folder is `dir`. No two builds ever have the same: the
+/// end of one would be the end of the other.
+fn group(dir: &Path, marker: &str) -> Option<String> {
+    Some(format!("build.{}.{marker}", dir.file_name()?.to_str()?))
+}
+
 /// Ends every process and removes every folder of builds that were interrupted. Called when no
 /// build runs, before the first.
 pub async fn sweep(dirs: &Dirs) -> io::Result<()> {
@@ -128,9 +140,16 @@ pub async fn sweep(dirs: &Dirs) -> io::Result<()> {
 
 async fn clear(dir: &Path) -> io::Result<()> {
     if let Ok(value) = fs::read_to_string(dir.join(MARKER_FILE)) {
+        let limits = Limits { cpus: 1.0, memory_bytes: None, pids: None };
+        let group = group(dir, &value).and_then(|name| Cgroup::create(&name, &limits));
         for (leader, _) in marked(MARKER).into_iter().filter(|(_, it)| *it == value) {
             let marker = Marker { name: MARKER.to_owned(), value: value.clone() };
-            Tree::new(leader, marker, None).kill().await.map_err(io::Error::other)?;
+            let tree = Tree::new(leader, marker, group.clone());
+            tree.kill().await.map_err(io::Error::other)?;
+        }
+        if let Some(group) = group {
+            // It may be held by what hangs in the kernel; then it stays, empty but for that.
+            let _ = group.remove().await;
         }
     }
     let dir = dir.to_owned();

@@ -69,8 +69,16 @@ async fn a_build_whose_task_is_dropped_leaves_nothing_running() {
     let (progress, _seen) = mpsc::channel(64);
     let task = tokio::spawn(build(order, progress, CancellationToken::new()));
     until("it sleeps", || processes("sleep\08100003") == 1).await;
+    let marker = fs::read_to_string(stage.dirs.work.join("shop.1/marker")).expect("its mark");
     task.abort();
     until("it is gone", || processes("8100003") == 0).await;
+    until("its cgroup is gone", || groups(&marker) == 0).await;
+}
+
+/// How many cgroups have this in their names.
+fn groups(needle: &str) -> usize {
+    let walk = walkdir::WalkDir::new("/sys/fs/cgroup").max_depth(8).into_iter();
+    walk.flatten().filter(|it| it.file_name().to_string_lossy().contains(needle)).count()
 }
 
 #[tokio::test]

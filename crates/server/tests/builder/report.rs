@@ -339,3 +339,45 @@ fn reports_are_found_by_their_pattern() {
     assert_eq!(remove(dir.path(), "reports/**/*.xml"), 2);
     assert_eq!(count("reports/**/*.xml"), 0);
 }
+
+#[test]
+fn a_damaged_report_is_read_or_refused_and_never_more() {
+    // Numbers that look random and are the same each time.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let odd = [
+        b"<".as_slice(),
+        b">",
+        b"&",
+        b"\0",
+        b"\xff",
+        b"\"",
+        b"ok",
+        b"not ok 9",
+        b"1..",
+        b"{",
+        b"}",
+        b"---\n",
+    ];
+    for (name, format, checkout) in SAMPLES {
+        let whole = sample(name);
+        let rounds = if whole.len() < 10_000 { 200 } else { 10 };
+        for _ in 0..rounds {
+            let mut damaged = whole.clone();
+            for _ in 0..=next(4) {
+                let at = next(damaged.len());
+                let end = (at + next(40)).min(damaged.len());
+                damaged.splice(at..end, odd[next(odd.len())].iter().copied());
+                if damaged.is_empty() {
+                    break;
+                }
+            }
+            // That it comes back at all is what is asked here.
+            let _ = read(format, &damaged, checkout);
+        }
+    }
+}

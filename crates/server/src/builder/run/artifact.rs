@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use globset::GlobSet;
 use toehold_core::model::{Digest, Manifest, StepKind, StepOutcome};
 use toehold_core::pipeline::verdicts;
 use toehold_core::time::Timestamp;
@@ -10,7 +11,7 @@ use toehold_core::time::Timestamp;
 use super::fetch::Fetched;
 use super::steps::named;
 use super::{Run, Stop, passed, stop, took};
-use crate::builder::archive::Content;
+use crate::builder::archive::{Content, is_excluded, patterns};
 use crate::builder::checkout::restore;
 use crate::builder::shelf::{Put, describe, put};
 use crate::builder::snapshot::{Difference, Snapshot};
@@ -40,9 +41,11 @@ impl Run {
         let after = self.snapshot(StepKind::Artifact).await?;
         self.put_back(&before.against(&after)).await;
         let artifacts = self.order.dirs.artifacts.clone();
-        room("the artifact", &artifacts, before.bytes(), self.order.limits.free_bytes)
+        let exclude = excluded(fetched);
+        let bytes = before.bytes(|path| !is_excluded(&exclude, path));
+        room("the artifact", &artifacts, bytes, self.order.limits.free_bytes)
             .map_err(|error| failed(chain(&error)))?;
-        let put = self.packed(fetched, before).await.map_err(failed)?;
+        let put = self.packed(exclude, before).await.map_err(failed)?;
         for path in &put.left_out {
             self.log.say(&format!("{} is no file, folder or link, and left out", path.display()));
         }
@@ -81,11 +84,7 @@ impl Run {
         }
     }
 
-    async fn packed(&self, fetched: &Fetched, before: Snapshot) -> Result<Put, String> {
-        let build = &fetched.spec.build;
-        let reports = StepKind::ALL.into_iter().flat_map(|kind| named(&build.reports, kind));
-        let exclude: Vec<String> =
-            reports.map(|(_, pattern)| pattern).chain(build.exclude.iter().cloned()).collect();
+    async fn packed(&self, exclude: GlobSet, before: Snapshot) -> Result<Put, String> {
         let (root, artifacts) = (self.workshop.checkout.clone(), self.order.dirs.artifacts.clone());
         let max_bytes = self.order.limits.artifact_bytes;
         let work = move || {
@@ -115,4 +114,12 @@ impl Run {
             made_at: Timestamp::from_ms(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// What an artifact leaves out: reports, and what the team names.
+fn excluded(fetched: &Fetched) -> GlobSet {
+    let build = &fetched.spec.build;
+    let reports = StepKind::ALL.into_iter().flat_map(|kind| named(&build.reports, kind));
+    let reports = reports.map(|(_, pattern)| pattern);
+    patterns(reports.chain(build.exclude.iter().cloned()))
 }

@@ -131,9 +131,7 @@ impl Run {
 
     async fn ended_by(&mut self, line: &str, fetched: &Fetched) -> Result<Ended, Stop> {
         let environment = self.environment();
-        // No two groups may have one name, or the end of one would be the end of the other.
-        let unique = &self.workshop.marker.value;
-        let group = format!("build.{}.{}.{unique}", self.order.app, self.order.number.0);
+        let group = self.workshop.group();
         let command = Command {
             line,
             dir: &self.workshop.checkout,
