@@ -1,5 +1,9 @@
-//! A tree as an archive that is the same whenever the tree is: names in order, one time, one owner,
-//! two modes.
+//! A tree as an archive that is the same whenever the tree is: names in order, one owner, two modes,
+//! and times that are made of what is in a file.
+//!
+//! One time for all would do for the archive, but not for who gets the files: web servers tell by
+//! size and time whether a visitor's copy is still right, and would call last release's page right
+//! wherever this release's is as long.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
@@ -15,8 +19,14 @@ use walkdir::WalkDir;
 
 use crate::builder::snapshot::Snapshot;
 
-/// The time of every entry: 2000-01-01T00:00:00Z. Zip files cannot hold 1970.
-const TIME: u64 = 946_684_800;
+/// The first time there is, in 2001, and that of folders and links. Zip files cannot hold 1970.
+const TIME: u64 = 1_000_000_000;
+
+/// Times lie within so many seconds, eight years.
+const TIMES: u64 = 1 << 28;
+
+/// Files up to this size are read once, larger ones twice, in bytes.
+const AT_ONCE: u64 = 8 << 20;
 
 /// More links than that in a row are a circle.
 const MAX_LINKS: usize = 40;
@@ -120,9 +130,29 @@ fn append_file<W: Write>(archive: &mut Builder<W>, from: &Path, path: &Path) -> 
     let file = File::open(from)?;
     let about = file.metadata()?;
     let mode = if about.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+    let mut header = header(EntryType::Regular, mode, about.len());
     // A file that grows meanwhile must not run into the next entry.
-    let bytes = file.take(about.len());
-    archive.append_data(&mut header(EntryType::Regular, mode, about.len()), path, bytes)
+    let mut content = file.take(about.len());
+    let mut sha = Sha256::new();
+    if about.len() <= AT_ONCE {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        sha.update(&bytes);
+        header.set_mtime(time(sha));
+        header.set_size(bytes.len() as u64);
+        return archive.append_data(&mut header, path, bytes.as_slice());
+    }
+    let size = io::copy(&mut content, &mut sha)?;
+    header.set_mtime(time(sha));
+    header.set_size(size);
+    archive.append_data(&mut header, path, File::open(from)?.take(size))
+}
+
+/// A time that another content does not have.
+fn time(content: Sha256) -> u64 {
+    let sha = content.finalize();
+    let number = sha.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte));
+    TIME + number % TIMES
 }
 
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {

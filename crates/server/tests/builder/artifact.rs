@@ -84,6 +84,27 @@ async fn what_a_test_leaves_behind_is_not_shipped() {
 }
 
 #[tokio::test]
+async fn a_file_that_changed_has_another_time_and_one_that_did_not_has_not() {
+    let mut stage = Stage::with(&[
+        ("main.js", ""),
+        ("page.html", "hello"),
+        ("same.html", "same"),
+        ("toehold.toml", &toml("")),
+    ]);
+    stage.put("large.bin", &"a".repeat(9 << 20));
+    let first = stage.passes().await.manifest.digest;
+    // As long as before: a web server sees the change by the time alone.
+    stage.put("page.html", "world");
+    stage.put("large.bin", &"b".repeat(9 << 20));
+    let second = stage.passes().await.manifest.digest;
+    let (first, second) = (stage.times(&first), stage.times(&second));
+    assert_ne!(first["page.html"], second["page.html"]);
+    assert_ne!(first["large.bin"], second["large.bin"]);
+    assert_eq!(first["same.html"], second["same.html"]);
+    assert!(first.values().all(|time| (1_000_000_000..1_300_000_000).contains(time)));
+}
+
+#[tokio::test]
 async fn an_app_without_files_is_an_artifact_too() {
     let mut stage = Stage::new();
     let failure = stage.fails().await;

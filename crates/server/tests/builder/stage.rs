@@ -1,5 +1,6 @@
 //! A repository with an app in it, and a builder for it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
@@ -172,6 +173,21 @@ impl Stage {
     /// The names in an artifact, in their order.
     pub(crate) fn names(&self, digest: &Digest) -> Vec<String> {
         self.entries(digest).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The times in an artifact, by name, in seconds since 1970.
+    pub(crate) fn times(&self, digest: &Digest) -> BTreeMap<String, u64> {
+        let file = fs::File::open(artifact_path(&self.dirs.artifacts, digest));
+        let zstd = zstd::Decoder::new(file.expect("the artifact is there")).expect("it is zstd");
+        let mut archive = tar::Archive::new(zstd);
+        let entries = archive.entries().expect("it is a tar");
+        entries
+            .map(|entry| {
+                let entry = entry.expect("it is whole");
+                let name = entry.path().expect("it has a name").to_string_lossy().into_owned();
+                (name, entry.header().mtime().expect("it has a time"))
+            })
+            .collect()
     }
 
     /// The names and contents in an artifact, in their order.
