@@ -140,7 +140,8 @@ impl Keeper {
         let was_healthy = self.status.healthy_since;
         self.rest(exit.clone());
         self.kill(&live.tree).await;
-        if was_healthy.is_some_and(|since| now().since(since) >= pace::FORGIVEN_AFTER) {
+        let proven = was_healthy.is_some_and(|since| now().since(since) >= pace::FORGIVEN_AFTER);
+        if proven {
             self.kept.streak = 0;
         }
         if placed.goal != Goal::Run {
@@ -158,7 +159,9 @@ impl Keeper {
         tracing::warn!(instance.id = %self.id, exit.how = %exit.how, "An instance died and is started again.");
         self.rest_until = Some(Instant::now() + delay);
         self.status.phase = InstancePhase::Backoff { until: now().plus(delay) };
-        if was_healthy.is_none() && exit::never_ran(status) {
+        // A check that asks nothing of the app can pass before the shell has looked for the
+        // program, so having been healthy for a moment proves nothing.
+        if !proven && exit::never_ran(status) {
             let tail = self.shop.journals.tail(&self.id, 400);
             self.status.phase = InstancePhase::Failed {
                 why: format!("`{}` cannot be run ({}): {tail}", placed.command, exit.how),
