@@ -1,9 +1,11 @@
 //! The bytes a release runs: checked, unpacked once, shared by all its instances on this machine.
 
+mod fault;
 mod links;
 mod meter;
 mod settled;
 mod unpack;
+mod writers;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +17,8 @@ use thiserror::Error;
 use toehold_core::model::Digest;
 use tokio::sync::Mutex;
 
-pub(crate) use unpack::{Limits, UnpackError};
+pub(crate) use fault::UnpackError;
+pub(crate) use unpack::Limits;
 
 /// Why a release's folder cannot be had.
 #[derive(Debug, Error)]

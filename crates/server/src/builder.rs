@@ -7,12 +7,12 @@
 mod archive;
 mod cache;
 mod checkout;
-mod copy;
 mod fence;
 mod git;
 mod order;
 mod output;
 mod redact;
+mod remove;
 mod run;
 mod shelf;
 mod snapshot;

@@ -7,6 +7,7 @@ mod app;
 mod drill;
 mod parts;
 mod postbox;
+mod share;
 mod stage;
 mod visitors;
 

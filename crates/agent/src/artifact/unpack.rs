@@ -6,18 +6,19 @@
 //! led astray by. The folder gets its name in one step, when everything was right.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::thread;
 
 use tar::{Archive, Entry, EntryType};
-use thiserror::Error;
 use toehold_core::model::Digest;
 
+use crate::artifact::fault::{BETWEEN_BYTES, UnpackError, broken, put};
 use crate::artifact::links::stays_inside;
-use crate::artifact::meter::{Allowance, Exceeded, Meter};
+use crate::artifact::meter::{Allowance, Meter};
+use crate::artifact::writers::{NewFile, SMALL, Writers};
 
 /// What an archive may hold at most.
 #[derive(Clone, Copy, Debug)]
@@ -37,36 +38,11 @@ impl Default for Limits {
     }
 }
 
-/// Bytes allowed between two entries: padding, the header, a long name and extended attributes.
-const BETWEEN_BYTES: u64 = 256 * 1024;
-
 /// Zeros allowed after the last entry.
 const END_BYTES: u64 = 1 << 20;
 
 /// The largest window a decompressor may need, as a power of two: 32 MiB.
 const WINDOW_LOG: u32 = 25;
-
-/// Why an archive is not unpacked.
-#[derive(Debug, Error)]
-pub(crate) enum UnpackError {
-    #[error("its bytes have digest {found}: it was damaged or changed, so build it again")]
-    Digest { found: Digest },
-    #[error("its entry {path:?} would leave its folder")]
-    Outside { path: String },
-    #[error("its link {path:?} would leave its folder")]
-    LinkOutside { path: String },
-    #[error("its entry {path:?} is {kind}: only files, folders and symbolic links are unpacked")]
-    Kind { path: String, kind: &'static str },
-    #[error("its entry {path:?} comes twice, or where a file is")]
-    Twice { path: String },
-    #[error("it has more than {most} {what}")]
-    TooMuch { most: u64, what: &'static str },
-    #[error("it is not a whole archive")]
-    Broken(#[source] io::Error),
-    /// This machine's fault, not the archive's.
-    #[error("the files could not be written")]
-    Io(#[source] io::Error),
-}
 
 /// Unpacks `from` (`.tar.zst`) to `to`, in place of what is there, if the uncompressed archive has
 /// this digest. Either `to` is there and whole at the end, or nothing is.
@@ -109,19 +85,16 @@ fn unpack_into(
     decoder.window_log_max(WINDOW_LOG).map_err(UnpackError::Broken)?;
     let allowance = Allowance::default();
     let mut archive = Archive::new(Meter::new(decoder, allowance.clone()));
-    let mut place = Place::new(fresh, limits)?;
-    let mut entries = archive.entries().map_err(UnpackError::Broken)?;
-    loop {
-        allowance.set(BETWEEN_BYTES);
-        let Some(entry) = entries.next() else { break };
-        let mut entry = entry.map_err(broken)?;
-        allowance.set(entry.size().saturating_add(BETWEEN_BYTES));
-        place.take(&mut entry)?;
-    }
+    thread::scope(|scope| {
+        let mut place = Place::new(fresh, limits, Writers::begin(scope))?;
+        let read = place.take_all(&mut archive, &allowance);
+        // A reader that nobody writes for any more is stopped by what stopped the writers.
+        place.writers.end().and(read)?;
+        place.check_links()
+    })?;
     let mut rest = archive.into_inner();
     allowance.set(END_BYTES);
     io::copy(&mut rest, &mut io::sink()).map_err(broken)?;
-    place.check_links()?;
     let found = rest.digest();
     if found != *digest {
         return Err(UnpackError::Digest { found });
@@ -129,20 +102,11 @@ fn unpack_into(
     Ok(())
 }
 
-/// An error of reading: too much was read, or the archive is cut or garbled.
-fn broken(error: io::Error) -> UnpackError {
-    match error.get_ref() {
-        Some(inner) if inner.is::<Exceeded>() => {
-            UnpackError::TooMuch { most: BETWEEN_BYTES, what: "bytes where a name belongs" }
-        }
-        Some(_) | None => UnpackError::Broken(error),
-    }
-}
-
 /// The fresh folder, and what was put there so far.
-struct Place<'a> {
+struct Place<'a, 'scope> {
     root: &'a Path,
     limits: Limits,
+    writers: Writers<'scope>,
     /// Folders we made, relative to the root: the only ones anything is put into.
     folders: BTreeSet<PathBuf>,
     links: Vec<PathBuf>,
@@ -150,11 +114,26 @@ struct Place<'a> {
     bytes: u64,
 }
 
-impl<'a> Place<'a> {
-    fn new(root: &'a Path, limits: Limits) -> Result<Self, UnpackError> {
+impl<'a, 'scope> Place<'a, 'scope> {
+    fn new(root: &'a Path, limits: Limits, writers: Writers<'scope>) -> Result<Self, UnpackError> {
         DirBuilder::new().mode(0o755).create(root).map_err(UnpackError::Io)?;
         let folders = BTreeSet::from([PathBuf::new()]);
-        Ok(Self { root, limits, folders, links: Vec::new(), entries: 0, bytes: 0 })
+        Ok(Self { root, limits, writers, folders, links: Vec::new(), entries: 0, bytes: 0 })
+    }
+
+    fn take_all<R: Read>(
+        &mut self,
+        archive: &mut Archive<R>,
+        allowance: &Allowance,
+    ) -> Result<(), UnpackError> {
+        let mut entries = archive.entries().map_err(UnpackError::Broken)?;
+        loop {
+            allowance.set(BETWEEN_BYTES);
+            let Some(entry) = entries.next() else { return Ok(()) };
+            let mut entry = entry.map_err(broken)?;
+            allowance.set(entry.size().saturating_add(BETWEEN_BYTES));
+            self.take(&mut entry)?;
+        }
     }
 
     fn take<R: Read>(&mut self, entry: &mut Entry<R>) -> Result<(), UnpackError> {
@@ -232,14 +211,18 @@ impl<'a> Place<'a> {
             return Err(UnpackError::TooMuch { most: self.limits.bytes, what: "bytes" });
         }
         let place = self.around(path)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(place)
-            .map_err(|error| put(path, error))?;
-        copy(entry, &mut file)?;
-        finish(&file, mode, entry.header().mtime().unwrap_or(0)).map_err(UnpackError::Io)
+        let file = NewFile {
+            shown: shown.to_owned(),
+            place,
+            mode,
+            mtime: entry.header().mtime().unwrap_or(0),
+        };
+        if entry.size() > SMALL {
+            return file.write(entry);
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(broken)?;
+        self.writers.write(file, bytes)
     }
 
     fn link<R: Read>(
@@ -267,38 +250,6 @@ impl<'a> Place<'a> {
             }
             None => Ok(()),
         }
-    }
-}
-
-/// Errors of reading are the archive's, errors of writing this machine's.
-fn copy(entry: &mut impl Read, file: &mut File) -> Result<(), UnpackError> {
-    let mut buffer = [0; 16 * 1024];
-    loop {
-        match entry.read(&mut buffer).map_err(broken)? {
-            0 => return Ok(()),
-            count => file.write_all(&buffer[..count]).map_err(UnpackError::Io)?,
-        }
-    }
-}
-
-/// The bytes of a release are not to be changed by what runs them. Its time is kept, so that an
-/// app which makes an `ETag` of it says the same on every machine.
-fn finish(file: &File, mode: u32, mtime: u64) -> io::Result<()> {
-    let mode = if mode & 0o111 == 0 { 0o444 } else { 0o555 };
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    if mtime > 0 {
-        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(mtime));
-        at.map_or(Ok(()), |at| file.set_modified(at))?;
-    }
-    Ok(())
-}
-
-fn put(path: &Path, error: io::Error) -> UnpackError {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            UnpackError::Twice { path: path.to_string_lossy().into_owned() }
-        }
-        _ => UnpackError::Io(error),
     }
 }
 

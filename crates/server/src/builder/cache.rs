@@ -1,89 +1,80 @@
-//! Dependencies are installed once for a lock file, and copied from then on.
+//! Dependencies are installed once for a lock file, and unpacked from then on.
 //!
-//! A copy and no hard links: a build that writes into a dependency in place would poison every
-//! build after it, and the artifacts of all of them.
+//! An entry is one archive, `KEY.tar.zst`: a build that writes into a dependency in place changes
+//! its own copy alone, and one file is written much faster than the tens of thousands in it.
 
 mod key;
+mod tree;
 
 pub(super) use key::{Plan, plan};
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::builder::copy::{Copied, copy_tree, remove_tree};
 use crate::builder::order::Limits;
+use crate::builder::remove::remove_tree;
 
-/// What is noted of an entry once it is whole.
-const NOTE: &str = "whole.json";
+/// How the name of an entry ends.
+const ENTRY: &str = "tar.zst";
 
-/// The tree of an entry.
-const TREE: &str = "tree";
+/// How the name of one that is not whole yet ends.
+const FRESH: &str = "new";
 
 /// Puts the dependencies of `plan` into the checkout, where they were installed before. `false`
 /// where they were not; then the checkout is as it was.
 pub(super) fn restore(plan: &Plan, cache: &Path, checkout: &Path) -> bool {
-    let entry = cache.join(&plan.key);
-    let Some(note) = note(&entry) else { return false };
+    let entry = entry(cache, plan);
     let target = checkout.join(plan.folder);
     if fs::symlink_metadata(&target).is_ok() {
         return false;
     }
-    let tree = entry.join(TREE);
-    if !tree.exists() && note == Copied::default() {
-        // There was nothing to install, which is worth knowing too.
-        return true;
+    let Ok(file) = File::open(&entry) else { return false };
+    // An entry that a power cut left hollow does not unpack: it carries a checksum.
+    if tree::unpack(&file, &target).is_err() {
+        let _ = remove_tree(&target);
+        let _ = fs::remove_file(&entry);
+        return false;
     }
-    match copy_tree(&tree, &target) {
-        // An entry that a power cut left hollow has not what was noted of it.
-        Ok(copied) if copied == note => {
-            let _ = File::open(entry.join(NOTE)).and_then(|it| it.set_modified(SystemTime::now()));
-            true
-        }
-        Ok(_) | Err(_) => {
-            let _ = remove_tree(&target);
-            let _ = remove_tree(&entry);
-            false
-        }
-    }
+    // It was used now: those used last stay.
+    let _ = file.set_modified(SystemTime::now());
+    true
 }
 
 /// Keeps what was just installed.
 pub(super) fn save(plan: &Plan, cache: &Path, checkout: &Path, limits: &Limits) -> io::Result<()> {
     let installed = checkout.join(plan.folder);
-    let entry = cache.join(&plan.key);
-    if note(&entry).is_some() {
+    let entry = entry(cache, plan);
+    if entry.exists() {
         return Ok(());
     }
-    remove_tree(&entry)?;
-    let fresh = cache.join(format!("{}.new", plan.key));
-    remove_tree(&fresh)?;
-    fs::create_dir_all(&fresh)?;
-    let copied = match fs::symlink_metadata(&installed) {
-        Ok(about) if about.is_dir() => copy_tree(&installed, &fresh.join(TREE))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Copied::default(),
-        Ok(_) | Err(_) => return remove_tree(&fresh),
-    };
-    if copied.bytes > limits.cache_bytes {
-        return remove_tree(&fresh);
+    fs::create_dir_all(cache)?;
+    let fresh = entry.with_added_extension(FRESH);
+    let packed = tree::pack(&installed, &fresh);
+    if packed.is_err() || fs::metadata(&fresh)?.len() > limits.cache_bytes {
+        let _ = fs::remove_file(&fresh);
+        return packed;
     }
-    fs::write(fresh.join(NOTE), serde_json::to_vec(&copied)?)?;
     fs::rename(&fresh, &entry)?;
     evict(cache, limits)
 }
 
-fn note(entry: &Path) -> Option<Copied> {
-    serde_json::from_slice(&fs::read(entry.join(NOTE)).ok()?).ok()
+fn entry(cache: &Path, plan: &Plan) -> PathBuf {
+    cache.join(&plan.key).with_added_extension(ENTRY)
 }
 
-/// Those used last stay, as far as the limits go.
+/// Those used last stay, as far as the limits go. What is no entry goes.
 fn evict(cache: &Path, limits: &Limits) -> io::Result<()> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(cache)?.flatten() {
-        if let Some(Copied { bytes, .. }) = note(&entry.path()) {
-            let used = fs::metadata(entry.path().join(NOTE))?.modified()?;
-            entries.push((used, bytes, entry.path()));
+    for found in fs::read_dir(cache)?.flatten() {
+        let (path, about) = (found.path(), found.metadata()?);
+        if about.is_dir() {
+            remove_tree(&path)?;
+        } else if path.extension().is_some_and(|it| it == FRESH) {
+            fs::remove_file(&path)?;
+        } else {
+            entries.push((about.modified()?, about.len(), path));
         }
     }
     entries.sort_by_key(|(used, _, _)| std::cmp::Reverse(*used));
@@ -91,7 +82,7 @@ fn evict(cache: &Path, limits: &Limits) -> io::Result<()> {
     for (index, (_, bytes, path)) in entries.into_iter().enumerate() {
         total = total.saturating_add(bytes);
         if index >= limits.cache_count || total > limits.cache_bytes {
-            remove_tree(&path)?;
+            fs::remove_file(&path)?;
         }
     }
     Ok(())

@@ -8,8 +8,8 @@ use toehold_core::model::{AppName, Issue, Number};
 use toehold_host::cgroup::{Cgroup, Limits};
 use toehold_host::process::{Marker, Tree, marked};
 
-use crate::builder::copy::remove_tree;
 use crate::builder::order::{Dirs, Order};
+use crate::builder::remove::remove_tree;
 
 /// The variable by which the processes of a build are found.
 const MARKER: &str = "TOEHOLD_STEP";

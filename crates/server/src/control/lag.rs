@@ -89,7 +89,7 @@ impl Loss {
         #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52 µs")]
         let lag_ms = lag_us as f64 / 1_000.0;
         let text = if lag_us == 0 {
-            "no request reached the canary after the decision".to_owned()
+            "no request reached the canary after the decision (lag 0 ms)".to_owned()
         } else {
             format!("the last request reached the canary {lag_ms:.1} ms after the decision")
         };

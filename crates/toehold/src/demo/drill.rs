@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use toehold_core::model::{Build, Event, EventKind, InstancePhase, RolloutPhase};
+use toehold_core::model::{Event, EventKind, InstancePhase, RolloutPhase};
 
 use super::parts::{self, Part};
+use super::share::Share;
 use super::stage::Stage;
 use super::{Teller, app};
 use crate::report::{Failure, Outcome};
@@ -24,6 +25,7 @@ const REST: Duration = Duration::from_secs(10);
 /// Plays the drill.
 pub async fn play(teller: &Teller, stage: &mut Stage) -> Outcome {
     super::acts::first_release(teller, stage).await?;
+    let share = Share::of_the_first_push(stage).await?;
     stage.open_doors(PER_SECOND);
     teller.act(&format!("{PER_SECOND} requests a second through every change"))?;
     deploys(teller, stage).await?;
@@ -34,7 +36,7 @@ pub async fn play(teller: &Teller, stage: &mut Stage) -> Outcome {
     teller.happened("rolled back")?;
     deaths(teller, stage).await?;
     let count = stage.close_doors().await?;
-    figures(teller, stage).await?;
+    figures(teller, stage, &share).await?;
     teller.end(&count)
 }
 
@@ -143,13 +145,13 @@ async fn lag(stage: &Stage) -> Result<String, Failure> {
             events.into_iter().rev().find(|event| event.kind == EventKind::RolloutLag)
         })
         .await?;
-    Ok(format!("aborted; {}", show::table::safe(&event.text, 60)))
+    Ok(format!("aborted; {}", show::table::safe(&event.text, 76)))
 }
 
 /// What Toehold takes: memory and CPU at rest, and its own share of a push.
-async fn figures(teller: &Teller, stage: &Stage) -> Outcome {
+async fn figures(teller: &Teller, stage: &Stage, share: &Share) -> Outcome {
     teller.act("What Toehold itself takes")?;
-    own_share(teller, stage).await?;
+    share.tell(teller)?;
     let up = stage.pid()?;
     let before = parts::cpu_ticks(up)?;
     let began = Instant::now();
@@ -165,53 +167,14 @@ async fn figures(teller: &Teller, stage: &Stage) -> Outcome {
     )?;
     for (part, goal) in [(Part::Serve, 40), (Part::Proxy, 15), (Part::Agent, 10)] {
         let kib = parts::resident_kib(parts::find(up, part)?)?;
-        let text = format!("resident memory of {part:<8} {:.1} MB (goal {goal} MB)", mib(kib));
+        let text =
+            format!("resident memory of {part:<8} {:.1} MB (goal {goal} MB)", megabytes(kib));
         teller.figure(&format!("rss_{part}_kib"), &json!(kib), &text)?;
     }
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some thousands of KiB")]
-fn mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
-}
-
-/// Of the time between a push and its first request: what was neither the app's own steps nor its
-/// own start.
-async fn own_share(teller: &Teller, stage: &Stage) -> Outcome {
-    let build: Build = stage.client.get("/api/v1/apps/tokens/builds/1").await?;
-    let events = stage.events(0).await?;
-    let at = |kind| {
-        let about = |event: &&Event| {
-            event.kind == kind
-                && event.subject == toehold_core::model::Subject::Release(build.number)
-        };
-        events.iter().find(about).map(|event| event.at)
-    };
-    let of_instance = |kind| events.iter().find(|event| event.kind == kind).map(|event| event.at);
-    let (Some(pushed), Some(done)) = (at(EventKind::PushReceived), at(EventKind::DeployDone))
-    else {
-        return Err(Failure::no("the first push left no trace in the events"));
-    };
-    let steps_ms: u64 = build
-        .steps
-        .iter()
-        .filter(|step| {
-            use toehold_core::model::StepKind;
-            matches!(step.kind, StepKind::Install | StepKind::Test | StepKind::Lint)
-        })
-        .map(|step| step.took_ms)
-        .sum();
-    let launched = of_instance(EventKind::InstanceLaunched);
-    let healthy = of_instance(EventKind::InstanceHealthy);
-    let start_ms = launched.zip(healthy).map_or(0, |(from, to)| to.since(from).as_millis());
-    let all_ms = done.since(pushed).as_millis();
-    let own_ms = all_ms.saturating_sub(u128::from(steps_ms)).saturating_sub(start_ms);
-    teller.figure(
-        "own_share_ms",
-        &json!({ "all": all_ms, "steps": steps_ms, "start": start_ms, "own": own_ms }),
-        &format!(
-            "push to first request     {all_ms} ms = the app's steps {steps_ms} + its start {start_ms} + our own {own_ms} (goal 1000)"
-        ),
-    )
+fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
 }

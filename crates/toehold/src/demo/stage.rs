@@ -1,5 +1,6 @@
 //! The stage: a folder of its own with a repository, a state folder and a Toehold in it.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -48,6 +49,8 @@ impl Stage {
         let cannot = |error: std::io::Error| Failure::world("cannot set the stage").because(&error);
         let root = std::env::temp_dir().join(format!("toehold-demo-{}", std::process::id()));
         let (repository, state) = (root.join("tokens"), root.join("state"));
+        // Nobody else of this machine looks in, or put something there before.
+        std::fs::DirBuilder::new().mode(0o700).create(&root).map_err(cannot)?;
         std::fs::create_dir_all(&repository).map_err(cannot)?;
         std::fs::create_dir_all(&state).map_err(cannot)?;
         let postbox = Postbox::default();
