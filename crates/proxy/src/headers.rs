@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{HeaderMap, StatusCode, Version};
+use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -48,6 +49,7 @@ pub(crate) fn to_instance(
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     drop_hop_by_hop(headers);
     drop_claims(headers);
+    drop_sessions(headers);
     // The visitor was told to go on as soon as the body was asked for.
     headers.remove(EXPECT);
     if chunked {
@@ -163,6 +165,32 @@ fn drop_claims(headers: &mut HeaderMap) {
     for name in found {
         if let Entry::Occupied(entry) = headers.entry(name) {
             entry.remove_entry_mult();
+        }
+    }
+}
+
+/// Removes the sessions of the dashboard, which a browser sends to every port of a host: they are
+/// no app's to have.
+fn drop_sessions(headers: &mut HeaderMap) {
+    fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+        line.as_bytes().split(|byte| *byte == b';')
+    }
+    let is_session = |pair: &[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair).trim_ascii();
+        name == SESSION_COOKIE_PLAIN.as_bytes() || name == SESSION_COOKIE_SECURE.as_bytes()
+    };
+    if !headers.get_all(COOKIE).iter().any(|line| pairs(line).any(is_session)) {
+        return;
+    }
+    let Entry::Occupied(lines) = headers.entry(COOKIE) else { return };
+    let (_, lines) = lines.remove_entry_mult();
+    let lines: Vec<HeaderValue> = lines.collect();
+    for line in lines {
+        let kept: Vec<&[u8]> = pairs(&line).filter(|pair| !is_session(pair)).collect();
+        if let Ok(line) = HeaderValue::from_bytes(kept.join(&b';').trim_ascii())
+            && !line.is_empty()
+        {
+            headers.append(COOKIE, line);
         }
     }
 }

@@ -8,6 +8,14 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+/// The cookie of a person's session where the dashboard came by plain HTTP, as on a machine's own
+/// loopback. Cookies know no ports: where an app has the same host, browsers send it there as well,
+/// and the proxy takes it out.
+pub const SESSION_COOKIE_PLAIN: &str = "toehold-session";
+
+/// The same where the dashboard came by HTTPS: browsers let no other host set it.
+pub const SESSION_COOKIE_SECURE: &str = "__Host-toehold-session";
+
 /// `GET /api/v1/apps/{app}`: everything of an app at one glance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AppView {

@@ -75,6 +75,19 @@ fn what_a_visitor_claims_about_itself_is_replaced() {
 }
 
 #[test]
+fn the_sessions_of_the_dashboard_reach_no_app() {
+    let cookies = |lines: &[(&str, &str)]| {
+        sent(lines).into_iter().filter(|it| it.starts_with("cookie")).collect::<Vec<_>>()
+    };
+    let both = "a=1; toehold-session=s; b=2; __Host-toehold-session=t";
+    assert_eq!(cookies(&[("cookie", both)]), ["cookie: a=1; b=2"]);
+    let lines = [("cookie", "toehold-session=s"), ("cookie", "toehold-session"), ("cookie", "c=3")];
+    assert_eq!(cookies(&lines), ["cookie: c=3"]);
+    let others = "toehold_shop=1; my-toehold-session=2; x=toehold-session";
+    assert_eq!(cookies(&[("cookie", others)]), [format!("cookie: {others}")]);
+}
+
+#[test]
 fn a_sane_request_id_is_kept() {
     let id = |given: &str| request_id(&headers(&[("x-request-id", given)]));
     assert_eq!(id("a.B_9-"), "a.B_9-");

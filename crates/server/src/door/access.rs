@@ -8,17 +8,12 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use toehold_core::model::AppName;
+use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
 
 use super::problem::Unable;
 use super::routes::{Need, Route, Voice};
 use super::{Door, Local, desk};
 use crate::secret::{Apps, Principal, Refused, Scope, Secret};
-
-/// The session's cookie where the page came by plain HTTP, as on a machine's own loopback.
-pub(crate) const COOKIE_PLAIN: &str = "toehold_session";
-
-/// The session's cookie where the page came by HTTPS: browsers let no other host set it.
-pub(crate) const COOKIE_SECURE: &str = "__Host-toehold_session";
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +248,7 @@ fn session_of(headers: &HeaderMap) -> Option<&str> {
         lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
     };
     let named = |name| cookies().find(|(cookie, _)| *cookie == name).map(|(_, value)| value);
-    named(COOKIE_SECURE).or_else(|| named(COOKIE_PLAIN))
+    named(SESSION_COOKIE_SECURE).or_else(|| named(SESSION_COOKIE_PLAIN))
 }
 
 /// Whether a browser says that the page it shows is ours. `Sec-Fetch-Site` where it sends that,

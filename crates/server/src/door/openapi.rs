@@ -29,7 +29,7 @@ pub(crate) fn document(routes: &[Route]) -> Value {
         "components": {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
-                "session": { "type": "apiKey", "in": "cookie", "name": super::access::COOKIE_PLAIN },
+                "session": { "type": "apiKey", "in": "cookie", "name": toehold_core::wire::api::SESSION_COOKIE_PLAIN },
             },
             "schemas": schemas(),
         },

@@ -64,7 +64,7 @@ impl Ask {
 
     /// As a browser that is logged in, from a page of ours.
     pub(crate) fn session(mut self, session: &str) -> Self {
-        self.headers.push((COOKIE, format!("toehold_session={session}")));
+        self.headers.push((COOKIE, format!("toehold-session={session}")));
         self.header("sec-fetch-site", "same-origin")
     }
 

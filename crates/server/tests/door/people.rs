@@ -62,7 +62,7 @@ async fn a_link_opens_the_dashboard_once_with_the_rights_of_who_asked_for_it() {
     let again = stage.ask(enter()).await.is(401);
     assert!(again.text().contains("used already"), "{}", again.text());
 
-    let session = cookie["toehold_session=".len()..].split(';').next().expect("a value").to_owned();
+    let session = cookie["toehold-session=".len()..].split(';').next().expect("a value").to_owned();
     let page = stage.ask(Ask::get("/apps/shop").session(&session)).await.is(200);
     assert!(
         !page.text().contains("action=\"/apps/shop/wishes\""),
@@ -87,7 +87,7 @@ async fn a_session_ends_when_one_logs_out() {
 async fn a_page_of_another_site_can_do_nothing_with_a_session() {
     let stage = Stage::with_shop().await;
     let session = stage.session(&stage.token(&["admin"]).await).await;
-    let cookie = format!("toehold_session={session}");
+    let cookie = format!("toehold-session={session}");
     let flag =
         || Ask::post("/apps/shop/flags").header("cookie", &cookie).form("key=feature1&value=false");
     let own = format!("http://{}", stage.address);
@@ -122,7 +122,7 @@ async fn behind_https_the_cookie_goes_by_nothing_else() {
         .header("sec-fetch-site", "same-origin")
         .header("x-forwarded-proto", "https");
     let answer = stage.ask(enter.form(&format!("token={token}&next=//evil.example"))).await.is(303);
-    assert!(answer.header("set-cookie").starts_with("__Host-toehold_session="));
+    assert!(answer.header("set-cookie").starts_with("__Host-toehold-session="));
     assert!(answer.header("set-cookie").ends_with("; Secure"));
     assert_eq!(answer.header("location"), "/", "the way on leads nowhere else");
 }

@@ -111,7 +111,7 @@ impl Stage {
             .form(&format!("token={token}&next=%2F"));
         let answer = self.ask(enter).await.is(303);
         let cookie = answer.header("set-cookie");
-        let session = cookie.strip_prefix("toehold_session=").expect("the cookie has its name");
+        let session = cookie.strip_prefix("toehold-session=").expect("the cookie has its name");
         session.split(';').next().expect("it has a value").to_owned()
     }
 

@@ -137,7 +137,8 @@ impl Stage {
         let said = String::from_utf8_lossy(&answer.stderr).into_owned();
         for line in said.lines().filter_map(|line| line.strip_prefix("remote: ")) {
             let line = line.trim_end();
-            if !line.is_empty() && !line.starts_with("  │") {
+            let is_output = line.starts_with("  │") || line.starts_with("  the end of what ");
+            if !line.is_empty() && !is_output {
                 teller.shows(line)?;
             }
         }

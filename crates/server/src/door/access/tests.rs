@@ -37,10 +37,10 @@ fn a_token_comes_as_bearer_or_as_api_key() {
 
 #[test]
 fn the_cookie_that_only_this_host_can_set_counts_first() {
-    let both = headers(&[("cookie", "a=b; toehold_session=1; __Host-toehold_session=2")]);
+    let both = headers(&[("cookie", "a=b; toehold-session=1; __Host-toehold-session=2")]);
     assert_eq!(session_of(&both), Some("2"));
-    assert_eq!(session_of(&headers(&[("cookie", "toehold_session=1")])), Some("1"));
-    assert_eq!(session_of(&headers(&[("cookie", "xtoehold_session=1")])), None);
+    assert_eq!(session_of(&headers(&[("cookie", "toehold-session=1")])), Some("1"));
+    assert_eq!(session_of(&headers(&[("cookie", "xtoehold-session=1")])), None);
 }
 
 #[test]

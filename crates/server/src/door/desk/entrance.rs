@@ -8,7 +8,9 @@ use maud::Markup;
 use serde::Deserialize;
 
 use crate::door::Door;
-use crate::door::access::{COOKIE_PLAIN, COOKIE_SECURE, Caller, Peer, failed};
+use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
+
+use crate::door::access::{Caller, Peer, failed};
 use crate::door::assets;
 use crate::door::extract::{Asked, Filled};
 use crate::door::pages;
@@ -100,7 +102,8 @@ pub(crate) async fn leave(
 fn cookie(headers: &HeaderMap, session: &str, lasts_s: u64) -> HeaderValue {
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     let by_https = headers.get(PROTO).is_some_and(|it| it.as_bytes() == b"https");
-    let (name, secure) = if by_https { (COOKIE_SECURE, "; Secure") } else { (COOKIE_PLAIN, "") };
+    let (name, secure) =
+        if by_https { (SESSION_COOKIE_SECURE, "; Secure") } else { (SESSION_COOKIE_PLAIN, "") };
     let text =
         format!("{name}={session}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).expect("a session is of letters, digits, - and _")
@@ -131,10 +134,10 @@ mod tests {
     fn a_cookie_by_https_goes_by_nothing_else() {
         let mut headers = HeaderMap::new();
         let plain = cookie(&headers, "abc", 60);
-        assert_eq!(plain, "toehold_session=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
+        assert_eq!(plain, "toehold-session=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax");
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
         let secure = cookie(&headers, "abc", 60);
-        assert!(secure.to_str().expect("text").starts_with("__Host-toehold_session=abc; Path=/"));
+        assert!(secure.to_str().expect("text").starts_with("__Host-toehold-session=abc; Path=/"));
         assert!(secure.to_str().expect("text").ends_with("; Secure"));
     }
 }
