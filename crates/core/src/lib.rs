@@ -19,6 +19,7 @@ pub mod plan;
 pub mod rollout;
 pub mod sample;
 pub mod scale;
+pub mod signal;
 pub mod situation;
 pub mod spec;
 pub mod tell;

@@ -6,6 +6,7 @@ mod build;
 mod build_events;
 mod builds;
 mod carry_out;
+mod causes;
 mod events;
 mod health;
 mod lag;
@@ -46,6 +47,7 @@ use crate::source::update::UpdateError;
 use crate::store::{CommitError, Fault, ReadError, Store};
 
 pub use builds::LogChunk;
+pub use causes::Causes;
 pub use events::Span;
 pub use health::Finding;
 pub use push::{Deployed, Pushed, Verdict};

@@ -1,6 +1,7 @@
 //! The links to what runs: the agents and the proxy. They dial in; each is told the whole of what
 //! is wished, and says the whole of what it sees.
 
+mod accept;
 mod agents;
 mod proxies;
 
@@ -139,8 +140,12 @@ impl Fleet {
         };
         let agents = open(Self::agent_socket(folder), "agents")?;
         let proxies = open(Self::proxy_socket(folder), "the proxy")?;
-        tokio::spawn(agents::accept(Arc::clone(self), agents, shutdown.clone()));
-        tokio::spawn(proxies::accept(Arc::clone(self), proxies, shutdown.clone()));
+        let fleet = Arc::clone(self);
+        let serve = move |stream| agents::serve(Arc::clone(&fleet), stream);
+        tokio::spawn(accept::links(agents, shutdown.clone(), serve));
+        let fleet = Arc::clone(self);
+        let serve = move |stream| proxies::serve(Arc::clone(&fleet), stream);
+        tokio::spawn(accept::links(proxies, shutdown.clone(), serve));
         Ok(())
     }
 

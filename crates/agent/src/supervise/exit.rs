@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use toehold_core::model::Exit;
+use toehold_core::signal;
 
 use crate::time::now;
 
@@ -12,7 +13,7 @@ use crate::time::now;
 pub(super) fn describe(status: Option<ExitStatus>, out_of_memory: Option<u64>) -> Exit {
     let mut how = match status.map(|it| (it.code(), it.signal())) {
         Some((Some(code), _)) => format!("exit code {code}"),
-        Some((None, Some(signal))) => format!("killed by {}", signal_name(signal)),
+        Some((None, Some(signal))) => format!("killed by {}", signal::name(signal)),
         Some((None, None)) | None => "ended (an earlier agent started it: how is not known)".into(),
     };
     if let Some(bytes) = out_of_memory {
@@ -29,25 +30,6 @@ pub(super) fn unseen() -> Exit {
 /// Whether this is how a shell says that a program is not there or cannot be run.
 pub(super) fn never_ran(status: Option<ExitStatus>) -> bool {
     matches!(status.and_then(|it| it.code()), Some(126 | 127))
-}
-
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        other => return format!("signal {other}"),
-    };
-    name.to_owned()
 }
 
 #[cfg(test)]

@@ -67,6 +67,14 @@ impl App {
     pub fn serving(&self) -> Option<Number> {
         self.good.last().copied()
     }
+
+    /// Where a rollback leads: the last good release before the one that is wished, of those that
+    /// are `kept`. While another one is coming up, that is the one that still serves.
+    pub fn back_to(&self, kept: impl Fn(Number) -> bool) -> Option<Number> {
+        let wished = self.stable.as_ref().map(|stable| stable.release);
+        let mut candidates = self.good.iter().rev().copied().filter(|good| Some(*good) != wished);
+        candidates.find(|good| kept(*good))
+    }
 }
 
 /// The release that should serve everyone.

@@ -27,6 +27,8 @@ pub struct AppView {
     pub serving: Option<Number>,
     /// The release that should.
     pub wanted: Option<Number>,
+    /// Where `toehold rollback` leads, where there is such a release.
+    pub back_to: Option<Number>,
     /// The canary.
     pub rollout: Option<Rollout>,
     /// The split in force at the proxy.

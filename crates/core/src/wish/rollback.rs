@@ -16,7 +16,10 @@ pub(super) fn rollback(draft: &mut Draft<'_>, to: Option<Number>) -> Result<(), 
         (Some(release), _) => good(draft, release)?,
         // Said twice: the first is still under way.
         (None, Some(wished)) if draft.app.serving() != Some(wished) && is_pinned(wished) => wished,
-        (None, _) => before(draft)?,
+        (None, _) => {
+            let kept = |good| draft.spec(good).is_some();
+            draft.app.back_to(kept).ok_or(Refusal::NothingBefore)?
+        }
     };
     if wished != Some(target) {
         give_up_promotion(draft);
@@ -44,15 +47,6 @@ fn good(draft: &Draft<'_>, release: Number) -> Result<Number, Refusal> {
         }
         ReleaseVerdict::Bad { why } => Err(Refusal::NotGood { release, why: why.clone() }),
     }
-}
-
-/// The last good release before the one that is wished. While another one is coming up, that is the
-/// one that still serves.
-fn before(draft: &Draft<'_>) -> Result<Number, Refusal> {
-    let wished = draft.app.stable.as_ref().map(|stable| stable.release);
-    let candidates = draft.app.good.iter().rev().copied().filter(|good| Some(*good) != wished);
-    let mut kept = candidates.filter(|good| draft.spec(*good).is_some());
-    kept.next().ok_or(Refusal::NothingBefore)
 }
 
 /// Going back while a canary becomes stable gives that canary up: that it should be stable is what

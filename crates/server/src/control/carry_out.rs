@@ -7,7 +7,7 @@ use toehold_core::model::{App, AppName, Event, EventKind, Subject};
 use tracing::error;
 
 use super::apps::{Apps, app_key, release_key};
-use super::{Control, ControlError, events, lag};
+use super::{Control, ControlError, causes, lag};
 use crate::store::{CommitError, Key, Rev, Txn, Write};
 
 /// How often a change is tried again after someone else changed the same document.
@@ -111,7 +111,7 @@ impl Control {
             let mut event = event.clone();
             event.cause = event.cause.or(led_by);
             txn.writes.push(Write::event(&event));
-            led_by = Some(events::THE_ONE_BEFORE);
+            led_by = Some(causes::THE_ONE_BEFORE);
         }
         for release in &decision.releases {
             txn.writes.push(Write::put(release_key(name, release.number), release));

@@ -1,16 +1,11 @@
 //! What happened: written, read, followed.
 
-use std::collections::BTreeMap;
-
 use toehold_core::model::{AppName, Event};
 use tracing::error;
 
+use super::causes::Causes;
 use super::{Control, ControlError};
 use crate::store::{Key, LogEntry, LogRange, Rev, Txn, Write};
-
-/// As a cause: the event before it in the log of its app. Events of one decision are written in one
-/// step, in the order they led to each other, before anyone knows their revisions.
-pub(super) const THE_ONE_BEFORE: u64 = 0;
 
 /// The most events one answer has.
 const MOST: usize = 1_000;
@@ -70,18 +65,14 @@ impl Control {
     }
 }
 
-/// The events of log entries, each cause a revision. The first of a page may be led by one that is
-/// not on it; then nobody is named.
+/// The events of log entries, each cause a revision.
 fn read_all(entries: &[LogEntry]) -> Vec<Event> {
-    let mut before: BTreeMap<Option<AppName>, u64> = BTreeMap::new();
+    let mut causes = Causes::default();
     // One that cannot be read was written by a newer Toehold: it hides none of the others.
     let mut events: Vec<Event> =
         entries.iter().filter_map(|entry| entry.event().ok().flatten()).collect();
     for event in &mut events {
-        let previous = before.insert(event.app.clone(), event.rev);
-        if event.cause == Some(THE_ONE_BEFORE) {
-            event.cause = previous;
-        }
+        causes.name(event);
     }
     events
 }

@@ -22,6 +22,7 @@ impl Control {
             urls: self.urls(loaded),
             serving: app.serving(),
             wanted: app.stable.as_ref().map(|stable| stable.release),
+            back_to: app.back_to(|good| loaded.releases.contains_key(&good)),
             rollout: app.rollout.clone(),
             split: split(loaded),
             pin: app.pin.clone(),

@@ -1,7 +1,6 @@
 //! What happens, while it happens: server-sent events that follow the store's log. The id of each
 //! is its revision, so that a client that lost the link goes on where it was, without a gap.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -17,10 +16,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Door;
 use super::extract::{Asked, At};
 use super::problem::Unable;
+use crate::control::Causes;
 use crate::store::{Key, LogEntry, Rev, WatchError};
-
-/// As a cause: the event before it in the log of its app. No revision is 0.
-const THE_ONE_BEFORE: u64 = 0;
 
 /// How often something is sent where nothing happens.
 const PING: Duration = Duration::from_secs(15);
@@ -86,9 +83,9 @@ async fn follow(
         None => newest(door).await?,
     };
     let entries = door.control.store().watch(Key::EVENTS, after);
-    let mut before = BTreeMap::new();
+    let mut causes = Causes::default();
     let messages = entries.filter_map(move |entry| {
-        let message = message(entry, app.as_ref(), &mut before);
+        let message = message(entry, app.as_ref(), &mut causes);
         async move { message }
     });
     Ok(send(door, permit, messages))
@@ -102,12 +99,10 @@ pub(crate) async fn newest(door: &Door) -> Result<Rev, Unable> {
     Ok(rev)
 }
 
-/// `before` remembers the last event of each app: one that was led to by the one before it says so
-/// without a number, since nobody knew it when it was written.
 fn message(
     entry: Result<LogEntry, WatchError>,
     app: Option<&AppName>,
-    before: &mut BTreeMap<Option<AppName>, u64>,
+    causes: &mut Causes,
 ) -> Option<Message> {
     let entry = match entry {
         Ok(entry) => entry,
@@ -115,10 +110,7 @@ fn message(
         Err(error) => return Some(Message::default().event("gap").data(error.to_string())),
     };
     let mut event: Event = entry.event().ok().flatten()?;
-    let previous = before.insert(event.app.clone(), event.rev);
-    if event.cause == Some(THE_ONE_BEFORE) {
-        event.cause = previous;
-    }
+    causes.name(&mut event);
     if app.is_some() && event.app.as_ref() != app {
         return None;
     }

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use toehold_core::model::MachineName;
 use toehold_core::wire::agent::{FromAgent, LogPiece, ToAgent};
 use toehold_host::link::{self, LinkError, Reader, Writer};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{AgentSeen, Fleet, QUESTIONS, Question};
@@ -17,32 +16,8 @@ use super::{AgentSeen, Fleet, QUESTIONS, Question};
 /// How long an agent may take to say who it is.
 const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves every agent that dials in, until `shutdown`.
-pub(super) async fn accept(fleet: Arc<Fleet>, listener: UnixListener, shutdown: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let (fleet, shutdown) = (Arc::clone(&fleet), shutdown.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        () = serve(&fleet, stream) => {}
-                    }
-                });
-            }
-            Err(error) => {
-                warn!(%error, "a link of an agent could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn serve(fleet: &Fleet, stream: UnixStream) {
+/// Serves an agent that dialled in.
+pub(super) async fn serve(fleet: Arc<Fleet>, stream: UnixStream) {
     let (mut reader, writer) = link::split::<FromAgent, ToAgent>(stream);
     let hello = tokio::time::timeout(HELLO_PATIENCE, reader.next()).await;
     let Ok(Ok(Some(FromAgent::Hello { machine, version }))) = hello else {
@@ -52,7 +27,7 @@ async fn serve(fleet: &Fleet, stream: UnixStream) {
     info!(machine.name = %machine, agent.version = %version, "an agent dialled in");
     let (questions, asked) = mpsc::channel(QUESTIONS);
     fleet.known().questions.insert(machine.clone(), questions.clone());
-    let ended = talk(fleet, &machine, reader, writer, asked).await;
+    let ended = talk(&fleet, &machine, reader, writer, asked).await;
     let mut known = fleet.known();
     if known.questions.get(&machine).is_some_and(|now| now.same_channel(&questions)) {
         known.questions.remove(&machine);

@@ -1,43 +1,22 @@
 //! The link to the proxy.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use toehold_core::wire::proxy::{FromProxy, ToProxy};
 use toehold_host::link::{self, LinkError};
-use tokio::net::{UnixListener, UnixStream};
-use tokio_util::sync::CancellationToken;
+use tokio::net::UnixStream;
 use tracing::{error, info, warn};
 
 use super::{Applied, Fleet, ProxyReported};
 
-/// Serves the proxy whenever it dials in, until `shutdown`.
-pub(super) async fn accept(fleet: Arc<Fleet>, listener: UnixListener, shutdown: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let (fleet, shutdown) = (Arc::clone(&fleet), shutdown.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        ended = talk(&fleet, stream) => match ended {
-                            Ok(()) => info!("the proxy hung up"),
-                            Err(error) => warn!(%error, "the link to the proxy broke"),
-                        },
-                    }
-                    fleet.tell();
-                });
-            }
-            Err(error) => {
-                warn!(%error, "the link of the proxy could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+/// Serves the proxy, which dialled in.
+pub(super) async fn serve(fleet: Arc<Fleet>, stream: UnixStream) {
+    match talk(&fleet, stream).await {
+        Ok(()) => info!("the proxy hung up"),
+        Err(error) => warn!(%error, "the link to the proxy broke"),
     }
+    fleet.tell();
 }
 
 async fn talk(fleet: &Fleet, stream: UnixStream) -> Result<(), LinkError> {

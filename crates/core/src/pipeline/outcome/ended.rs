@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::signal;
+
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -34,7 +36,7 @@ impl Ended {
                 Some(name) => format!("exit code {code} ({name})"),
                 None => format!("exit code {code}"),
             },
-            Self::Signal(signal) => format!("killed by {}", signal_name(*signal)),
+            Self::Signal(signal) => format!("killed by {}", signal::name(*signal)),
             Self::TimedOut(limit) => format!("timed out after {}", time(*limit)),
             Self::Silent(limit) => format!("killed after {} without output", time(*limit)),
             Self::Stopped(why) => format!("stopped: {why}"),
@@ -57,31 +59,7 @@ impl Ended {
 /// The signal a shell speaks of with a code above 128.
 fn signal_behind(code: i32) -> Option<String> {
     let signal = code.checked_sub(128).filter(|signal| (1..=31).contains(signal))?;
-    Some(signal_name(signal))
-}
-
-/// The name of a signal on Linux.
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        other => return format!("signal {other}"),
-    };
-    name.to_owned()
+    Some(signal::name(signal))
 }
 
 fn time(limit: Duration) -> String {

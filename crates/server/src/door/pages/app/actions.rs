@@ -38,7 +38,7 @@ pub(crate) fn part(page: &AppPage) -> Markup {
 fn possible(page: &AppPage) -> Vec<Action> {
     let mut actions = Vec::new();
     of_rollout(page, &mut actions);
-    if let Some(back) = before(page) {
+    if let Some(back) = page.view.back_to {
         actions.push(Action {
             wish: "rollback",
             release: Some(back),
@@ -118,13 +118,6 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
             &format!("it is started beside stable and gets {share}"),
         )),
     }
-}
-
-/// The newest good release before the one that serves.
-fn before(page: &AppPage) -> Option<Number> {
-    let serving = page.view.serving?;
-    let good = page.releases.iter().filter(|it| it.state == "good");
-    good.map(|it| it.release.number).find(|number| *number < serving)
 }
 
 fn button(page: &AppPage, action: &Action) -> Markup {

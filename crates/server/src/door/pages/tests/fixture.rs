@@ -57,6 +57,7 @@ fn app(rollout: Option<Rollout>, split: Split, instances: Vec<InstanceView>) -> 
         urls: vec!["http://shop.localhost:8080".into()],
         serving: Some(Number(42)),
         wanted: Some(Number(42)),
+        back_to: Some(Number(41)),
         rollout,
         split: Some(split),
         pin: None,
