@@ -217,7 +217,7 @@ async fn identify(
             _ => None,
         };
         let name = name.unwrap_or_else(|| "owner".to_owned());
-        let principal = Principal { name, scopes: vec![Scope::Admin] };
+        let principal = Principal { name, scopes: vec![Scope::Admin], token: None };
         return Ok(Some(Caller { principal, proof: Proof::Socket }));
     }
     if let Some(token) = token_of(headers) {

@@ -69,6 +69,9 @@ pub struct Principal {
     pub name: String,
     /// What they may do.
     pub scopes: Vec<Scope>,
+    /// The id of the token that proved it: what was begun with a token ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 impl Principal {

@@ -9,7 +9,7 @@ use toehold_core::model::Digest;
 use toehold_core::time::Timestamp;
 
 use crate::clock::Clock;
-use crate::secret::{Principal, Refused, Secret, random_text};
+use crate::secret::{Principal, Refused, Secret, random_text, token};
 use crate::store::{CommitError, Fault, Key, ReadError, Store, Txn, Write};
 
 /// Who is logged in.
@@ -52,7 +52,7 @@ impl Sessions {
     pub async fn redeem(&self, code: &str) -> Result<(Secret, Principal), Refused> {
         let login = key("login", code);
         let found = self.store.get_as::<Entry>(&login).await?.ok_or(Refused::Unknown)?;
-        let principal = self.still_good(found.value)?;
+        let principal = self.still_good(found.value).await?;
         let session = Secret::new(random_text());
         let entry = Entry { principal, expires_at: self.clock.now().plus(Self::LASTS) };
         let txn = Txn::by(&entry.principal.name)
@@ -73,7 +73,7 @@ impl Sessions {
     /// Who has this session, if it is good.
     pub async fn verify(&self, session: &str) -> Result<Principal, Refused> {
         let found = self.store.get_as::<Entry>(&key("session", session)).await?;
-        self.still_good(found.ok_or(Refused::Unknown)?.value)
+        self.still_good(found.ok_or(Refused::Unknown)?.value).await
     }
 
     /// Ends a session.
@@ -102,11 +102,16 @@ impl Sessions {
         Ok(swept)
     }
 
-    fn still_good(&self, entry: Entry) -> Result<Principal, Refused> {
-        if entry.expires_at <= self.clock.now() {
-            return Err(Refused::Expired { name: entry.principal.name, at: entry.expires_at });
+    async fn still_good(&self, entry: Entry) -> Result<Principal, Refused> {
+        let Entry { principal, expires_at } = entry;
+        let now = self.clock.now();
+        if expires_at <= now {
+            return Err(Refused::Expired { name: principal.name, at: expires_at });
         }
-        Ok(entry.principal)
+        if let Some(token) = &principal.token {
+            token::still_stands(&self.store, token, now).await?;
+        }
+        Ok(principal)
     }
 }
 

@@ -182,7 +182,7 @@ fn a_key_that_is_damaged_is_not_made_anew_and_an_open_one_is_closed() {
 async fn a_code_becomes_one_session() {
     let stage = Stage::new();
     let sessions = stage.sessions();
-    let anna = Principal { name: "anna".into(), scopes: vec![Scope::Admin] };
+    let anna = Principal { name: "anna".into(), scopes: vec![Scope::Admin], token: None };
     let code = sessions.code(anna.clone()).await.expect("made");
     let (session, who) = sessions.redeem(code.reveal()).await.expect("good");
     assert_eq!(who, anna);
@@ -196,10 +196,26 @@ async fn a_code_becomes_one_session() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_the_token_it_was_begun_with() {
+    let stage = Stage::new();
+    let (tokens, sessions) = (stage.tokens(), stage.sessions());
+    let (view, text) =
+        tokens.create("anna", vec![Scope::Admin], None, "owner").await.expect("made");
+    let anna = tokens.verify(text.reveal()).await.expect("good");
+    let code = sessions.code(anna.clone()).await.expect("made");
+    let (session, _) = sessions.redeem(code.reveal()).await.expect("good");
+    let late = sessions.code(anna).await.expect("made");
+    assert!(sessions.verify(session.reveal()).await.is_ok());
+    tokens.revoke(&view.id, "owner").await.expect("taken back");
+    assert!(matches!(sessions.verify(session.reveal()).await, Err(Refused::Unknown)));
+    assert!(matches!(sessions.redeem(late.reveal()).await, Err(Refused::Unknown)));
+}
+
+#[tokio::test]
 async fn codes_and_sessions_end_and_are_swept() {
     let stage = Stage::new();
     let sessions = stage.sessions();
-    let anna = Principal { name: "anna".into(), scopes: vec![Scope::Read] };
+    let anna = Principal { name: "anna".into(), scopes: vec![Scope::Read], token: None };
     let late = sessions.code(anna.clone()).await.expect("made");
     let code = sessions.code(anna).await.expect("made");
     let (session, _) = sessions.redeem(code.reveal()).await.expect("good");

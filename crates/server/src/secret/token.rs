@@ -134,7 +134,7 @@ impl Tokens {
             _ => {
                 let (name, scopes) = (doc.value.name.clone(), doc.value.scopes.clone());
                 self.note_use(doc, now).await;
-                Ok(Principal { name, scopes })
+                Ok(Principal { name, scopes, token: Some(id.to_owned()) })
             }
         }
     }
@@ -201,6 +201,20 @@ impl Token {
     }
 }
 
+/// Refuses what was begun with a token that was taken back or has ended since.
+pub(super) async fn still_stands(
+    store: &Arc<dyn Store>,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let key = key(id).ok_or(Refused::Unknown)?;
+    let token = store.get_as::<Token>(&key).await?.ok_or(Refused::Unknown)?.value;
+    match token.expires_at {
+        Some(at) if at <= now => Err(Refused::Expired { name: token.name, at }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A token that is known without the store.
 fn verify_fixed(
     text: &str,
@@ -209,7 +223,7 @@ fn verify_fixed(
     scope: Scope,
 ) -> Result<Principal, Refused> {
     if Secret::new(text) == *token {
-        return Ok(Principal { name: name.to_owned(), scopes: vec![scope] });
+        return Ok(Principal { name: name.to_owned(), scopes: vec![scope], token: None });
     }
     Err(Refused::Unknown)
 }

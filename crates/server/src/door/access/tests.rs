@@ -50,6 +50,7 @@ fn a_right_is_no_larger_than_it_says() {
     let who = |scope: &str| Principal {
         name: "ci".into(),
         scopes: vec![scope.parse().expect("a scope")],
+        token: None,
     };
     for (scope, need, app, met) in [
         ("read", Need::Look, &shop, true),
