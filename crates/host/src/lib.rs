@@ -1,5 +1,5 @@
 //! What one machine can do for Toehold: processes and their trees, cgroups, files that survive a
-//! power cut, Unix sockets that carry lines of JSON. It decides nothing.
+//! power cut, Unix sockets that carry lines of JSON, TLS by the authorities it trusts. It decides nothing.
 
 pub mod cgroup;
 pub mod disk;
@@ -7,3 +7,4 @@ pub mod durable;
 pub mod link;
 pub mod lock;
 pub mod process;
+pub mod tls;

@@ -13,6 +13,7 @@ mod origin;
 mod owner;
 mod pages;
 mod problem;
+mod reached;
 mod routes;
 mod serve;
 mod stream;

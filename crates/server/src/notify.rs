@@ -13,7 +13,6 @@ mod mail;
 mod outbox;
 mod queue;
 mod settings;
-mod tls;
 mod webhook;
 mod worker;
 

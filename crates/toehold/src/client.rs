@@ -1,5 +1,5 @@
-//! Talks to the control plane: over its Unix socket for whoever owns the state folder, or over HTTP
-//! with a token.
+//! Talks to the control plane: over its Unix socket for whoever owns the state folder, or over HTTP or
+//! HTTPS with a token.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,13 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::http::uri::{Authority, Parts};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toehold_core::wire::api::Problem;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::report::Failure;
 
@@ -30,26 +33,56 @@ pub enum Client {
     Socket(PathBuf),
     /// Elsewhere.
     Http {
-        /// `host:port`.
-        authority: String,
+        /// Where.
+        address: Address,
         /// `th_…`.
         token: String,
     },
 }
 
-impl Client {
-    /// The control plane at `http://host:port`.
-    pub fn http(url: &str, token: Option<String>) -> Result<Self, Failure> {
-        let authority = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let Some(authority) = authority.filter(|it| !it.is_empty() && !it.contains('/')) else {
-            return Err(Failure::user(format!("{url:?} is not the address of a control plane"))
-                .hint("write it as http://127.0.0.1:7077"));
+/// `http://host:port` or `https://host:port`, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    tls: bool,
+    /// With a port where it was given.
+    authority: Authority,
+}
+
+impl Address {
+    fn parse(url: &str) -> Option<Self> {
+        let Parts { scheme, authority, path_and_query, .. } = url.parse::<Uri>().ok()?.into_parts();
+        let tls = match scheme?.as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return None,
         };
+        let authority = authority.filter(|it| !it.as_str().contains('@'))?;
+        path_and_query.is_none_or(|path| path == "/").then_some(Self { tls, authority })
+    }
+
+    fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+impl Client {
+    /// The control plane at `http://host:port`, or at `https://host` where a server in front of it
+    /// has a certificate.
+    pub fn http(url: &str, token: Option<String>) -> Result<Self, Failure> {
+        let address = Address::parse(url).ok_or_else(|| {
+            Failure::user(format!("{url:?} is not the address of a control plane"))
+                .hint("write it as http://127.0.0.1:7077 or https://toehold.example.com")
+        })?;
         let token = token.ok_or_else(|| {
             Failure::user("a control plane reached by TOEHOLD_URL needs a token")
                 .hint("make one there with `toehold tokens create`, and set TOEHOLD_TOKEN")
         })?;
-        Ok(Self::Http { authority: authority.to_owned(), token })
+        Ok(Self::Http { address, token })
     }
 
     /// `GET path`.
@@ -131,20 +164,40 @@ impl Client {
                 let request = request.header(HOST, "toehold").body(Full::from(body));
                 send(stream, request).await
             }
-            Self::Http { authority, token } => {
-                let stream = TcpStream::connect(authority).await.map_err(|error| {
-                    Failure::world(format!("cannot reach Toehold at {authority}"))
-                        .because(&error)
-                        .hint("is TOEHOLD_URL right, and is it up?")
-                })?;
+            Self::Http { address, token } => {
                 let request = request
-                    .header(HOST, authority)
+                    .header(HOST, address.authority.as_str())
                     .header(AUTHORIZATION, format!("Bearer {token}"))
                     .body(Full::from(body));
-                send(stream, request).await
+                let stream = dial(address).await?;
+                if address.tls {
+                    send(secured(address, stream).await?, request).await
+                } else {
+                    send(stream, request).await
+                }
             }
         }
     }
+}
+
+async fn dial(address: &Address) -> Result<TcpStream, Failure> {
+    TcpStream::connect((address.host(), address.port())).await.map_err(|error| {
+        Failure::world(format!("cannot reach Toehold at {}", address.authority))
+            .because(&error)
+            .hint("is TOEHOLD_URL right, and is it up?")
+    })
+}
+
+async fn secured(address: &Address, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Failure::world(format!("cannot speak TLS with {}", address.authority)).because(error).hint(
+            "the system must trust its certificate: where your own authority signed it, name its \
+             file in SSL_CERT_FILE",
+        )
+    };
+    let name = ServerName::try_from(address.host().to_owned()).map_err(|error| failed(&error))?;
+    let connector = toehold_host::tls::connector(None).map_err(Failure::world)?;
+    connector.connect(name, stream).await.map_err(|error| failed(&error))
 }
 
 async fn send(
@@ -170,4 +223,34 @@ async fn send(
         .to_bytes();
     connection.abort();
     Ok((status, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_apart() {
+        let parts = |url: &str| {
+            let it = Address::parse(url)?;
+            Some((it.tls, it.host().to_owned(), it.port()))
+        };
+        assert_eq!(parts("http://server:7077"), Some((false, "server".into(), 7077)));
+        assert_eq!(
+            parts("https://toehold.example.com/"),
+            Some((true, "toehold.example.com".into(), 443))
+        );
+        assert_eq!(parts("http://[::1]:7077"), Some((false, "::1".into(), 7077)));
+        for bad in [
+            "",
+            "server:7077",
+            "ftp://server",
+            "http://",
+            "http://a/b",
+            "http://a b",
+            "https://me@server",
+        ] {
+            assert_eq!(parts(bad), None, "{bad:?} was taken");
+        }
+    }
 }

@@ -204,3 +204,15 @@ pub enum ScaleMode {
     /// Nobody: it stays as it is.
     Frozen,
 }
+
+impl ScaleMode {
+    /// Who says it, in a few words: `by load`, `by hand`, `frozen`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Auto => "by load",
+            Self::Manual => "by hand",
+            Self::Frozen => "frozen",
+        }
+    }
+}

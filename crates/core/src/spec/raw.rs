@@ -103,7 +103,8 @@ pub(super) struct RawRun {
     pub(super) release: Option<Command>,
     /// The environment of the app, beside what Toehold gives.
     pub(super) env: BTreeMap<EnvName, EnvValue>,
-    /// The names of the secrets the app gets as environment; set them with `toehold secrets set`.
+    /// The names of the secrets the app gets as environment; a build fails where one is not set
+    /// with `toehold secrets set`.
     pub(super) secrets: Vec<Spanned<EnvName>>,
     /// The allotment of CPU of an instance, in cores; `1.0` by default.
     pub(super) cpus: Option<Spanned<f64>>,

@@ -314,7 +314,8 @@ impl Control {
         Ok(Repository::open(&self.layout().repositories(), name)?)
     }
 
-    async fn ignored(&self, name: &AppName, actor: &str, why: &str) {
+    /// Writes down that nothing is built of a push.
+    pub(super) async fn ignored(&self, name: &AppName, actor: &str, why: &str) {
         let event = Event {
             rev: 0,
             at: self.clock().now(),

@@ -12,7 +12,7 @@ use crate::source::repository::{CommitInfo, Wanted as Fetched};
 use crate::source::update::track_of;
 use crate::source::webhook::github::parse_github;
 use crate::source::webhook::signature::verify_github;
-use crate::source::webhook::{Delivery, DeliveryError, DeliveryKind, WebhookRefusal};
+use crate::source::webhook::{Delivery, DeliveryError, DeliveryKind, Push, WebhookRefusal};
 
 /// What came of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,8 +67,9 @@ impl Control {
             body,
         )?;
         let Some(github) = github else {
-            return Ok(ignored("no repository is set for this app"));
+            return Ok(Received::Ignored { why: "no repository is set for this app".to_owned() });
         };
+        self.apps.lock().await.get(name)?;
         self.take_in(name, delivery, &github.repository).await
     }
 
@@ -83,27 +84,14 @@ impl Control {
             what: "delivery id",
         })?;
         let forge = delivery.forge.as_str();
-        let push = match delivery.kind {
-            DeliveryKind::Push(push) => push,
-            DeliveryKind::Deleted { branch, .. } => {
-                return Ok(ignored(&format!("branch {branch} was deleted: what runs goes on")));
-            }
-            DeliveryKind::Tag { name, .. } => {
-                return Ok(ignored(&format!("tag {name}: only branches are built")));
-            }
-            DeliveryKind::Ping => return Ok(ignored("the webhook works")),
-            DeliveryKind::Ignored(why) => return Ok(ignored(&why)),
+        let push = match to_build(delivery.kind, repository) {
+            Ok(push) => push,
+            Err(why) => return Ok(self.passed_over(name, forge, why).await),
         };
-        if !push.is_of(repository) {
-            return Ok(ignored(&format!("{name} is built from another repository")));
-        }
-        if push.skip {
-            return Ok(ignored("the commit's message asks for no build"));
-        }
         let spec = self.serving_spec(name).await?;
         let track = match track_of(&spec, &push.branch) {
             Ok(track) => track,
-            Err(unmapped) => return Ok(ignored(&unmapped.to_string())),
+            Err(unmapped) => return Ok(self.passed_over(name, forge, unmapped.to_string()).await),
         };
         let wanted = Wanted {
             commit: push.commit,
@@ -120,9 +108,18 @@ impl Control {
         };
         match self.enqueue(name, wanted, forge).await {
             Ok(queued) => Ok(Received::Queued { number: queued.number.0 }),
-            Err(ControlError::TakenBefore) => Ok(ignored("this delivery was taken in before")),
+            // It was written down then.
+            Err(ControlError::TakenBefore) => {
+                Ok(Received::Ignored { why: "this delivery was taken in before".to_owned() })
+            }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Nothing is built of a delivery: who looks for their push finds out why.
+    async fn passed_over(&self, name: &AppName, forge: &str, why: String) -> Received {
+        self.ignored(name, forge, &why).await;
+        Received::Ignored { why }
     }
 
     /// The configuration of the release that serves; the default where none does.
@@ -153,8 +150,26 @@ impl Control {
     }
 }
 
-fn ignored(why: &str) -> Received {
-    Received::Ignored { why: why.to_owned() }
+/// The push that is to be built; else why none is.
+fn to_build(kind: DeliveryKind, repository: &str) -> Result<Push, String> {
+    let push = match kind {
+        DeliveryKind::Push(push) => push,
+        DeliveryKind::Deleted { branch, .. } => {
+            return Err(format!("branch {branch} was deleted: what runs goes on"));
+        }
+        DeliveryKind::Tag { name, .. } => {
+            return Err(format!("tag {name}: only branches are built"));
+        }
+        DeliveryKind::Ping => return Err("the webhook works".to_owned()),
+        DeliveryKind::Ignored(why) => return Err(why),
+    };
+    if !push.is_of(repository) {
+        return Err(format!("a push to another repository than {repository}"));
+    }
+    if push.skip {
+        return Err("the commit's message asks for no build".to_owned());
+    }
+    Ok(push)
 }
 
 /// The secrets of a file, a line each; the file is read each time, so that a new secret counts at

@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use sha2::Sha256;
 use toehold_core::time::Timestamp;
+use toehold_host::tls;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -22,7 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::notify::layout::{cut, one_line};
 use crate::notify::outbox::{Undelivered, Waiting};
 use crate::notify::settings::{pem_of, secret_of};
-use crate::notify::{SettingsError, WebhookSettings, tls};
+use crate::notify::{SettingsError, WebhookSettings};
 
 /// The longest a delivery may take, connecting included.
 const DELIVERY: Duration = Duration::from_secs(10);

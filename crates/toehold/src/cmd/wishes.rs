@@ -110,7 +110,7 @@ pub fn scale(context: &Context, asked: Option<ScaleWish>) -> Outcome {
                 if context.json() {
                     return show::json(&view.scale);
                 }
-                show::line(&format!("{} wanted, {:?}", view.scale.wanted, view.scale.mode))
+                show::line(&format!("{} wanted, {}", view.scale.wanted, view.scale.mode.words()))
             })
         }
     }

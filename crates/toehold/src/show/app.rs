@@ -1,6 +1,6 @@
 //! An app at one glance.
 
-use toehold_core::model::{InstancePhase, RolloutPhase, ScaleMode};
+use toehold_core::model::{InstancePhase, RolloutPhase};
 use toehold_core::wire::api::{AppView, InstanceView, TrackTraffic};
 
 use super::paint;
@@ -48,12 +48,7 @@ fn head(view: &AppView) -> String {
     if let Some(number) = view.building {
         parts.push(paint::busy(&format!("building {number}")));
     }
-    let scale = match view.scale.mode {
-        ScaleMode::Auto => "auto",
-        ScaleMode::Manual => "by hand",
-        ScaleMode::Frozen => "frozen",
-    };
-    parts.push(paint::faint(&format!("{} wanted ({scale})", view.scale.wanted)));
+    parts.push(paint::faint(&format!("{} wanted, {}", view.scale.wanted, view.scale.mode.words())));
     parts.extend(view.urls.first().map(|url| paint::faint(url)));
     parts.join("  ")
 }

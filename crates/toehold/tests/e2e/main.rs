@@ -2,8 +2,11 @@
 
 mod canary;
 mod death;
+mod elsewhere;
 mod push;
 mod stage;
+mod steer;
 mod story;
 mod supersede;
+mod webhook;
 mod wrong;

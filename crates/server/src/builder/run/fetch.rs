@@ -67,6 +67,18 @@ impl Run {
                         $PORT) into toehold.toml";
             return Err((what.to_owned(), hint.to_owned()));
         }
+        self.secrets_are_set(&spec)?;
         Ok(Fetched { spec, scripts: detected.scripts })
+    }
+    /// An app that would start without a secret it names is better not started.
+    fn secrets_are_set(&self, spec: &Spec) -> Result<(), (String, String)> {
+        let is_set = |wanted: &&String| self.order.secrets.iter().any(|(name, _)| name == *wanted);
+        match spec.run.secrets.iter().find(|name| !is_set(name)) {
+            Some(missing) => Err((
+                format!("`[run] secrets` names {missing}, which is not set"),
+                format!("`toehold secrets set {missing}`, then push or `toehold deploy` again"),
+            )),
+            None => Ok(()),
+        }
     }
 }

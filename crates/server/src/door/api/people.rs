@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use toehold_core::time::Timestamp;
 use toehold_core::wire::api::{Done, TokenView};
 
-use crate::door::Door;
-use crate::door::access::Caller;
+use crate::door::access::{Caller, Peer};
 use crate::door::extract::{At, Sent};
 use crate::door::problem::Unable;
+use crate::door::{Door, reached};
 use crate::secret::{Scope, Sessions};
 
 /// What is shown once is kept nowhere on the way.
@@ -81,13 +81,12 @@ pub(crate) async fn revoke_token(
 pub(crate) async fn login_link(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
 ) -> Result<([(HeaderName, &'static str); 1], Json<LoginLink>), Unable> {
     let code = door.control.sessions().code(caller.principal.clone()).await?;
-    let mut addr = door.control.settings().api;
-    if addr.ip().is_unspecified() {
-        addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    let url = format!("http://{addr}/login?code={}", code.reveal());
+    let base = reached::base(peer, &headers, door.control.settings().api);
+    let url = format!("{base}/login?code={}", code.reveal());
     let expires_at = door.control.clock().now().plus(Sessions::CODE_LASTS);
     Ok((NOT_KEPT, Json(LoginLink { url, expires_at })))
 }

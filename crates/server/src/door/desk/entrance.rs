@@ -1,7 +1,7 @@
 //! Logging in and out.
 
 use axum::extract::{Extension, State};
-use axum::http::header::{HeaderName, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
@@ -15,6 +15,7 @@ use crate::door::assets;
 use crate::door::extract::{Asked, Filled};
 use crate::door::pages;
 use crate::door::problem::Unable;
+use crate::door::reached::by_https;
 use crate::secret::{Refused, Secret, Sessions};
 
 /// What a link brings.
@@ -100,10 +101,11 @@ pub(crate) async fn leave(
 /// The session's cookie. No script can read it, no other site's form brings it along, and where
 /// the page came by HTTPS it goes by nothing else.
 fn cookie(headers: &HeaderMap, session: &str, lasts_s: u64) -> HeaderValue {
-    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-    let by_https = headers.get(PROTO).is_some_and(|it| it.as_bytes() == b"https");
-    let (name, secure) =
-        if by_https { (SESSION_COOKIE_SECURE, "; Secure") } else { (SESSION_COOKIE_PLAIN, "") };
+    let (name, secure) = if by_https(headers) {
+        (SESSION_COOKIE_SECURE, "; Secure")
+    } else {
+        (SESSION_COOKIE_PLAIN, "")
+    };
     let text =
         format!("{name}={session}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).expect("a session is of letters, digits, - and _")

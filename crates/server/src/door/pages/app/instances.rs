@@ -1,7 +1,7 @@
 //! Every instance: wished, seen and measured.
 
 use maud::{Markup, html};
-use toehold_core::model::{Goal, InstancePhase, InstanceStatus, ScaleMode, Track};
+use toehold_core::model::{Goal, InstancePhase, InstanceStatus, Track};
 use toehold_core::wire::api::InstanceView;
 
 use super::super::words;
@@ -35,11 +35,7 @@ pub(crate) fn part(page: &AppPage) -> Markup {
 fn counted(page: &AppPage) -> String {
     let of = |track| page.view.instances.iter().filter(|it| it.instance.track == track).count();
     let scale = &page.view.scale;
-    let who = match scale.mode {
-        ScaleMode::Auto => "by load",
-        ScaleMode::Manual => "said by hand",
-        ScaleMode::Frozen => "frozen",
-    };
+    let who = scale.mode.words();
     let canary = match of(Track::Canary) {
         0 => String::new(),
         count => format!(" · {count} canary"),

@@ -1,4 +1,4 @@
-//! Whom a webhook's receiver must be vouched for by.
+//! Whom a server that is dialled must be vouched for by.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// TLS with the authorities of `pem` and no others; with those of the system where it is `None`.
-pub(super) fn connector(pem: Option<&[u8]>) -> Result<TlsConnector, String> {
+/// TLS with the authorities of `pem` and no others; where it is `None`, with those of the system, or
+/// of the file that `SSL_CERT_FILE` names. An error says what is wrong with `pem`.
+pub fn connector(pem: Option<&[u8]>) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     match pem {
         Some(pem) => {

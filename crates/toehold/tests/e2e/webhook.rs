@@ -1,0 +1,138 @@
+//! A forge calls, and somebody is called.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::stage::{Stage, request, until};
+
+const SECRET: &str = "a secret of the forge";
+
+/// The forge: a bare repository.
+struct Forge {
+    folder: tempfile::TempDir,
+}
+
+impl Forge {
+    fn new() -> Self {
+        let forge = Self { folder: tempfile::tempdir().expect("a folder") };
+        let git =
+            Command::new("git").args(["init", "--quiet", "--bare"]).arg(forge.path()).status();
+        assert!(git.expect("git runs").success());
+        forge
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("shop.git")
+    }
+
+    fn settings(&self) -> String {
+        format!(
+            "[apps.hello.github]\nrepository = \"acme/shop\"\nurl = \"file://{}\"\n\
+             secrets_file = \"github-secrets\"\n",
+            self.path().display()
+        )
+    }
+}
+
+/// What GitHub says of a push.
+fn told(reference: &str, commit: &str, deleted: bool) -> String {
+    serde_json::json!({
+        "ref": reference, "before": "0".repeat(40), "after": commit, "deleted": deleted,
+        "repository": { "full_name": "acme/shop", "clone_url": "https://evil.example/shop.git" },
+        "head_commit": { "id": commit, "message": "say v2" },
+    })
+    .to_string()
+}
+
+/// A delivery as GitHub makes it.
+fn deliver(stage: &Stage, id: &str, secret: &str, kind: &str, body: &str) -> u16 {
+    let signature = signed(secret, body);
+    let text = format!(
+        "POST /webhooks/github/hello HTTP/1.1\r\nHost: toehold\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nX-GitHub-Event: {kind}\r\nX-GitHub-Delivery: {id}\r\n\
+         X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    request(stage.api, &text).expect("an answer").0
+}
+
+/// By another hand than Toehold's.
+fn signed(secret: &str, body: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("body");
+    std::fs::write(&file, body).expect("written");
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hex", "-hmac", secret])
+        .arg(Path::new(&file))
+        .output()
+        .expect("openssl runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.trim().rsplit(' ').next().expect("a digest").to_owned()
+}
+
+#[test]
+fn a_push_to_the_forge_is_built_once_and_nothing_else_is() {
+    let forge = Forge::new();
+    let stage = Stage::with_settings(&forge.settings());
+    let app = stage.app("hello");
+    app.push("main");
+    let path = forge.path();
+    let remote = path.to_str().expect("text");
+    app.says("v2");
+    app.git(&["push", "--quiet", remote, "HEAD:refs/heads/main"]);
+    let commit = app.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let body = told("refs/heads/main", &commit, false);
+    // No secret is set yet: nobody is believed.
+    assert!(deliver(&stage, "0", SECRET, "push", &body) >= 400);
+    let file = stage.state().join("github-secrets");
+    std::fs::write(&file, format!("an older one\n{SECRET}\n")).expect("written");
+    assert_eq!(deliver(&stage, "1", "a guess", "push", &body), 403);
+    assert_eq!(app.events("build.queued").len(), 1, "nothing was built of that");
+
+    assert!((200..300).contains(&deliver(&stage, "2", SECRET, "push", &body)));
+    app.until_heard("v2");
+    assert!((200..300).contains(&deliver(&stage, "2", SECRET, "push", &body)), "said twice");
+    assert!((200..300).contains(&deliver(&stage, "3", SECRET, "ping", "{\"zen\":\"\"}")));
+    let tag = told("refs/tags/v2", &commit, false);
+    assert!((200..300).contains(&deliver(&stage, "4", SECRET, "push", &tag)));
+    let gone = told("refs/heads/main", &"0".repeat(40), true);
+    assert!((200..300).contains(&deliver(&stage, "5", SECRET, "push", &gone)));
+    until("what was passed over is said", || (app.events("push.ignored").len() >= 2).then_some(()));
+    assert_eq!(app.events("build.queued").len(), 2, "built once, and nothing else");
+}
+
+#[test]
+fn a_message_is_posted_with_a_signature_and_an_id() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("it has one").port();
+    let (sender, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a link");
+            stream.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+            let mut text = Vec::new();
+            // The sender waits for an answer, so the silence after it is its end.
+            let _ = stream.read_to_end(&mut text);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+            if sender.send(String::from_utf8_lossy(&text).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let stage = Stage::with_settings(&format!(
+        "[webhook]\nurl = \"http://127.0.0.1:{port}/hook\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n"
+    ));
+    let app = stage.app("hello");
+    app.push("main");
+    app.says("broken").push("main");
+    let told = heard.recv_timeout(Duration::from_mins(1)).expect("a message came");
+    let lower = told.to_ascii_lowercase();
+    for header in ["webhook-id: ", "webhook-timestamp: ", "webhook-signature: v1,"] {
+        assert!(lower.contains(header), "{header} is missing: {told}");
+    }
+    assert!(told.contains("build.failed") && told.contains("Expected words to be whole"), "{told}");
+}
