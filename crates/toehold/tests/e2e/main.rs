@@ -3,6 +3,7 @@
 mod canary;
 mod death;
 mod elsewhere;
+mod languages;
 mod push;
 mod stage;
 mod steer;

@@ -34,13 +34,23 @@ impl Stage {
 
     /// Starts one with more in its `server.toml`.
     pub fn with_settings(more: &str) -> Self {
+        Self::begin(more, &[])
+    }
+
+    /// Starts one that finds programs in this folder first.
+    pub fn with_programs(folder: &Path) -> Self {
+        let path = std::env::var("PATH").expect("there is a PATH");
+        Self::begin("", &[("PATH", format!("{}:{path}", folder.display()))])
+    }
+
+    fn begin(more: &str, environment: &[(&str, String)]) -> Self {
         let root = TempDir::new().expect("a folder for the test");
         let (port, api) = (free_port(), free_port());
         let state = root.path().join("state");
         std::fs::create_dir_all(&state).expect("the state folder");
         let settings = format!("listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n{more}");
         std::fs::write(state.join("server.toml"), settings).expect("the settings");
-        let up = start(&state);
+        let up = start(&state, environment);
         let stage = Self { root, port, api, up };
         until("Toehold is up", || stage.ask(&["status"]).status.success().then_some(()));
         stage
@@ -75,17 +85,23 @@ impl Stage {
 
     /// A repository with a small app in it, made known to Toehold.
     pub fn app(&self, name: &str) -> App<'_> {
+        let app = self.bare(name);
+        app.write("main.js", MAIN);
+        app.write("words.js", "module.exports = 'v1';\n");
+        app.write("test.js", TEST);
+        app.write("toehold.toml", CONFIG);
+        app.commit("begin");
+        app
+    }
+
+    /// An empty repository, made known to Toehold.
+    pub fn bare(&self, name: &str) -> App<'_> {
         let repository = self.root.path().join(name);
         std::fs::create_dir_all(&repository).expect("the repository");
         let app = App { stage: self, name: name.to_owned(), repository };
         app.git(&["init", "--quiet", "--initial-branch", "main"]);
         app.git(&["config", "user.name", "Ada"]);
         app.git(&["config", "user.email", "ada@example.com"]);
-        app.write("main.js", MAIN);
-        app.write("words.js", "module.exports = 'v1';\n");
-        app.write("test.js", TEST);
-        app.write("toehold.toml", CONFIG);
-        app.commit("begin");
         let init = app.toehold(&["init", name]);
         assert!(init.status.success(), "init: {}", said(&init));
         app
@@ -109,11 +125,12 @@ impl Drop for Stage {
     }
 }
 
-fn start(state: &Path) -> Child {
+fn start(state: &Path, environment: &[(&str, String)]) -> Child {
     let log = std::fs::File::create(state.join("up.log")).expect("a log");
     Command::new(TOEHOLD)
         .args(["up", "--dir"])
         .arg(state)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log"))
         .stderr(log)
