@@ -43,7 +43,7 @@ use crate::secret::{Keys, Sessions, TokenError, Tokens, Vault, VaultError};
 use crate::settings::Settings;
 use crate::source::SourceError;
 use crate::source::remote::RemoteError;
-use crate::source::update::UpdateError;
+use crate::source::update::{Unmapped, UpdateError};
 use crate::store::{CommitError, Fault, ReadError, Store};
 
 pub use builds::LogChunk;
@@ -51,6 +51,7 @@ pub use causes::Causes;
 pub use events::Span;
 pub use health::Finding;
 pub use push::{Deployed, Pushed, Verdict};
+pub use queue::HeldPush;
 pub use webhook::{Received, WebhookError};
 pub use why::Link;
 
@@ -93,6 +94,9 @@ pub enum ControlError {
         /// What was asked for.
         commit: CommitId,
     },
+    /// The branch leads nowhere, and nobody said a track.
+    #[error(transparent)]
+    Unmapped(#[from] Unmapped),
     /// No branch of that track has a commit.
     #[error("no branch of {app} that goes to {track} has a commit")]
     NothingPushed {

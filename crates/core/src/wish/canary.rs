@@ -91,10 +91,17 @@ pub(super) fn resume(draft: &mut Draft<'_>) -> Result<(), Refusal> {
         RolloutPhase::Serving => {
             let spec = draft.spec(rollout.release);
             let step = rollout.step.and_then(|at| spec?.canary.steps.get(at));
-            if matches!(step, Some(Step::Approve)) {
-                rollout::go_on(draft);
+            let is_last =
+                spec.zip(rollout.step).is_some_and(|(spec, at)| at + 1 >= spec.canary.steps.len());
+            match step {
+                // Nothing comes after the last approval but being stable.
+                Some(Step::Approve) if is_last => promote(draft),
+                Some(Step::Approve) => {
+                    rollout::go_on(draft);
+                    Ok(())
+                }
+                Some(Step::Share { .. }) | None => Ok(()),
             }
-            Ok(())
         }
         RolloutPhase::Starting
         | RolloutPhase::Held { .. }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{Goal, ReleaseVerdict, RolloutPhase, ScaleMode};
 use crate::scene::{Scene, grants, said};
+use crate::spec::Step;
 
 const CALM: &str = "#1 stable v1 up; route 1:0";
 const BOTH: &str = "#1 stable v1 up; #2 canary v2 up; route 2:1";
@@ -225,6 +226,19 @@ fn steps_are_stopped_and_go_on() {
     let idle = "#1 stable v1 up; route 1:0; #2 canary v2 up";
     let refused = "refused: cannot resume canary #2: it is held";
     grants(&wish("held"), idle, &Wish::Resume, refused);
+}
+
+#[test]
+fn the_last_approval_promotes() {
+    let mut scene = Scene::new("stable=v1*1 canary=v2*1", BOTH);
+    let release = scene.releases.get_mut(&Number(2)).expect("the scene has it");
+    release.spec.canary.steps = vec![Step::Approve, Step::Approve];
+    let at = |scene: &mut Scene, step| {
+        scene.app.rollout.as_mut().expect("it has a canary").step = Some(step);
+        said(&scene.granted(&Wish::Resume).expect("it is granted"))
+    };
+    assert!(at(&mut scene, 0).contains("split v2"));
+    assert!(at(&mut scene, 1).contains("promote v2"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use toehold_core::model::{
 use toehold_core::spec::Spec;
 use toehold_core::time::Timestamp;
 use toehold_core::wish::{Wish, grant};
+use toehold_host::process::is_alive;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -116,7 +117,7 @@ impl Control {
             number: entry.number,
             commit: build.commit.clone(),
             repository: layout.repository(&entry.app),
-            objects: entry.objects.clone(),
+            objects: entry.waiting.as_ref().map(|waiting| waiting.objects.clone()),
             baseline,
             secrets: redact,
             surroundings: builder::surroundings(),
@@ -178,6 +179,12 @@ impl Control {
     ) -> Result<(), ControlError> {
         let mut build = self.build(&entry.app, entry.number).await?;
         build.ended_at = Some(self.clock().now());
+        let stopped = match stopped {
+            None if self.was_given_up(entry, &build).await? => Some(Stop::Cancelled(
+                "the push was broken off before its commit was taken in".to_owned(),
+            )),
+            stopped => stopped,
+        };
         match (stopped, ending) {
             (Some(Stop::Superseded(by)), _) => {
                 build.phase = BuildPhase::Superseded { by };
@@ -196,6 +203,16 @@ impl Control {
                 build.steps = steps;
                 self.passed(build, &artifact, *spec).await
             }
+        }
+    }
+
+    /// Whether the push that waited for this build was broken off.
+    async fn was_given_up(&self, entry: &Entry, build: &Build) -> Result<bool, ControlError> {
+        match &entry.waiting {
+            Some(waiting) if !is_alive(waiting.hook) => {
+                Ok(!self.repository(&build.app)?.has(&build.commit).await?)
+            }
+            Some(_) | None => Ok(false),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Something new to build: from a push, a webhook, or because somebody asked.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 use toehold_core::model::{
     AppName, BranchName, Build, BuildPhase, CommitId, Event, EventKind, Number, Subject, Track,
@@ -13,7 +11,7 @@ use toehold_core::wish::Wish;
 
 use super::apps::build_key;
 use super::carry_out::{Change, only_saying};
-use super::queue::Entry;
+use super::queue::{Entry, HeldPush};
 use super::{Control, ControlError};
 use crate::source::repository::{CommitInfo, Quarantine, Repository};
 use crate::source::update::{self, RefUpdate, track_of};
@@ -60,29 +58,30 @@ pub(super) struct Wanted {
     pub(super) track: Track,
     pub(super) trigger: Trigger,
     pub(super) info: CommitInfo,
-    pub(super) objects: Option<PathBuf>,
+    pub(super) waiting: Option<HeldPush>,
     /// A document that must not be there yet and is written with it: a webhook's delivery.
     pub(super) once: Option<Key>,
 }
 
 impl Control {
-    /// Takes in a push, as git tells it to our hook. `objects` is git's quarantine where the refs
-    /// are not updated yet: then only what may fail the push is queued.
+    /// Takes in a push, as git tells it to our hook. One that is `waiting` has not updated its refs
+    /// yet: then only what may fail the push is queued.
     pub async fn push(
         &self,
         name: &AppName,
         lines: &str,
-        objects: Option<&Path>,
+        waiting: Option<&HeldPush>,
         actor: &str,
     ) -> Result<Pushed, ControlError> {
         let repository = self.repository(name)?;
-        let quarantine = match objects {
-            Some(path) => Some(repository.quarantine(path)?),
+        let quarantine = match waiting {
+            Some(waiting) => Some(repository.quarantine(&waiting.objects)?),
             None => None,
         };
+        let apart = quarantine.as_ref().zip(waiting);
         let mut refs = Vec::new();
         for update in update::parse(lines.as_bytes())? {
-            let verdict = self.push_one(name, &repository, &update, quarantine.as_ref(), actor);
+            let verdict = self.push_one(name, &repository, &update, apart, actor);
             refs.push(verdict.await?);
         }
         Ok(Pushed { refs })
@@ -93,9 +92,10 @@ impl Control {
         name: &AppName,
         repository: &Repository,
         update: &RefUpdate,
-        quarantine: Option<&Quarantine>,
+        apart: Option<(&Quarantine, &HeldPush)>,
         actor: &str,
     ) -> Result<Verdict, ControlError> {
+        let quarantine = apart.map(|(quarantine, _)| quarantine);
         let (branch, commit) = match update {
             RefUpdate::Branch { branch, new, .. } => (branch, new),
             other => return Ok(Verdict::Ignored { why: why_ignored(other) }),
@@ -120,14 +120,18 @@ impl Control {
             repository.keep(commit).await?;
         }
         let info = repository.commit_info(commit, quarantine).await?;
-        let objects = quarantine.map(|it| it.path().to_owned());
+        // By its real path, whatever way it was named.
+        let waiting = apart.map(|(quarantine, waiting)| HeldPush {
+            objects: quarantine.path().to_owned(),
+            hook: waiting.hook,
+        });
         let wanted = Wanted {
             commit: commit.clone(),
             branch: branch.clone(),
             track,
             trigger: Trigger::Push,
             info,
-            objects,
+            waiting,
             once: None,
         };
         let queued = self.enqueue(name, wanted, actor).await?;
@@ -183,7 +187,7 @@ impl Control {
             .await?;
         self.caused_by(name, number, revs.first().copied()).await?;
         let entry =
-            Entry { app: name.clone(), number, track: wanted.track, objects: wanted.objects };
+            Entry { app: name.clone(), number, track: wanted.track, waiting: wanted.waiting };
         let gone = self.queue().push(entry);
         for older in gone {
             self.superseded(&older, number).await?;
@@ -236,6 +240,7 @@ impl Control {
             let wish = Wish::Deploy { release, track, automatic: false };
             return Ok(Deployed::Done(self.wish(name, &wish, actor).await?));
         }
+        self.apps.lock().await.get(name)?;
         let repository = self.repository(name)?;
         let (commit, branch, track) = self.wanted_of(name, &repository, request).await?;
         let again = self.redeploy(name, &commit, track, actor).await?;
@@ -245,7 +250,7 @@ impl Control {
         repository.keep(&commit).await?;
         let info = repository.commit_info(&commit, None).await?;
         let trigger = Trigger::Asked { by: actor.to_owned() };
-        let wanted = Wanted { commit, branch, track, trigger, info, objects: None, once: None };
+        let wanted = Wanted { commit, branch, track, trigger, info, waiting: None, once: None };
         Ok(Deployed::Queued(self.enqueue(name, wanted, actor).await?))
     }
 
@@ -275,9 +280,18 @@ impl Control {
         repository: &Repository,
         request: &DeployRequest,
     ) -> Result<(CommitId, BranchName, Track), ControlError> {
-        let branches = match (&request.branch, request.track) {
-            (Some(branch), _) => vec![branch.clone()],
-            (None, track) => self.branches_of(name, track.unwrap_or(Track::Stable)).await?,
+        let branches = match &request.branch {
+            Some(branch) => vec![branch.clone()],
+            None => {
+                let track = request.track.unwrap_or(Track::Stable);
+                // What came last need not be a branch's head: `toehold deploy` moves no branch.
+                if request.commit.is_none()
+                    && let Some(last) = self.last_of(name, repository, track).await?
+                {
+                    return Ok((last.commit, last.branch, track));
+                }
+                self.branches_of(name, track).await?
+            }
         };
         for branch in branches {
             let head = repository.head(&branch).await?;
@@ -287,12 +301,28 @@ impl Control {
                 return Err(ControlError::NoCommit { app: name.clone(), commit });
             }
             let spec = self.spec_at(repository, &commit, None).await?;
-            let by_branch = track_of(&spec, &branch).ok();
-            let track = request.track.or(by_branch).unwrap_or(Track::Stable);
+            let track = match request.track {
+                Some(track) => track,
+                None => track_of(&spec, &branch)?,
+            };
             return Ok((commit, branch, track));
         }
         let track = request.track.unwrap_or(Track::Stable);
         Err(ControlError::NothingPushed { app: name.clone(), track })
+    }
+
+    /// The newest build of a track whose commit is still there.
+    async fn last_of(
+        &self,
+        name: &AppName,
+        repository: &Repository,
+        track: Track,
+    ) -> Result<Option<Build>, ControlError> {
+        let builds = self.builds(name).await?;
+        let Some(last) = builds.into_iter().find(|build| build.track == track) else {
+            return Ok(None);
+        };
+        Ok(repository.has(&last.commit).await?.then_some(last))
     }
 
     /// The branches that go to a track, by the release that serves, the app's own word first.

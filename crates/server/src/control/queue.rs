@@ -1,9 +1,11 @@
 //! The queue of builds: one at a time for a track of an app, the newest push first to go on.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use toehold_core::model::{AppName, Number, Track};
+use serde::Deserialize;
+use toehold_core::model::{AppName, Number, RunId, Track};
 use tokio_util::sync::CancellationToken;
 
 use super::{Control, ControlError, build};
@@ -15,14 +17,25 @@ const AT_ONCE: usize = 2;
 /// once come near it.
 const WAITING: usize = 256;
 
+/// A push that waits for the verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldPush {
+    /// Git's quarantine: where its objects lie until git takes them in.
+    pub objects: PathBuf,
+    /// The process of our hook, which waits. Once it has ended otherwise than by our verdict, git
+    /// takes nothing in, and nobody will ever have the commit.
+    pub hook: RunId,
+}
+
 /// A build that waits or runs.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) app: AppName,
     pub(super) number: Number,
     pub(super) track: Track,
-    /// Where objects lie that git has not taken in yet, for a push that waits for the verdict.
-    pub(super) objects: Option<std::path::PathBuf>,
+    /// The push, where it waits for the verdict.
+    pub(super) waiting: Option<HeldPush>,
 }
 
 /// Why a build is to stop.
@@ -154,7 +167,7 @@ mod tests {
 
     fn entry(app: &str, number: u64, track: Track) -> Entry {
         let app = app.parse().expect("a name");
-        Entry { app, number: Number(number), track, objects: None }
+        Entry { app, number: Number(number), track, waiting: None }
     }
 
     fn start(queue: &mut Queue) -> Option<(Number, Arc<Mutex<Option<Stop>>>)> {

@@ -62,7 +62,7 @@ impl Control {
             app: build.app.clone(),
             number: build.number,
             track: build.track,
-            objects: None,
+            waiting: None,
         };
         let gone = self.queue().push(entry);
         for older in gone {

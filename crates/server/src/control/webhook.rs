@@ -103,7 +103,7 @@ impl Control {
                 author: push.author,
                 time: self.clock().now(),
             },
-            objects: None,
+            waiting: None,
             once: Some(once),
         };
         match self.enqueue(name, wanted, forge).await {

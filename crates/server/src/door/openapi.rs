@@ -113,7 +113,7 @@ fn schemas() -> Value {
             json!([]),
         ),
         "Push": object(
-            json!({ "lines": { "type": "array", "items": text() }, "objects": { "type": ["string", "null"] } }),
+            json!({ "lines": { "type": "array", "items": text() }, "waiting": { "type": ["object", "null"] } }),
             json!(["lines"]),
         ),
         "FlagValue": object(json!({ "value": { "type": "boolean" } }), json!(["value"])),

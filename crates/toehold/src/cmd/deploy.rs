@@ -65,18 +65,24 @@ async fn request(
     let (commit, branch) = bring(context, deploy, app)
         .await
         .map_err(|error| Failure::user("cannot bring the work here to Toehold").because(&error))?;
+    if branch.is_none() && deploy.track.is_none() {
+        return Err(Failure::user("no branch is checked out, so nobody said where this is to run")
+            .hint("say it: toehold deploy --track stable"));
+    }
+    // A build has a branch to be known by.
+    let main = || "main".parse().expect("the name is fixed and allowed");
     request.commit = Some(commit);
-    request.branch = Some(branch);
+    request.branch = Some(branch.unwrap_or_else(main));
     Ok(request)
 }
 
 /// Sends the commit that is checked out, or with `--dirty` all that is here, to the app's
-/// repository.
+/// repository. Gives the branch that is checked out, where one is.
 async fn bring(
     context: &Context,
     deploy: &Deploy,
     app: &AppName,
-) -> Result<(CommitId, BranchName), SourceError> {
+) -> Result<(CommitId, Option<BranchName>), SourceError> {
     let worktree = Worktree::find(std::path::Path::new(".")).await?;
     let snapshot = worktree.snapshot(deploy.dirty).await?;
     if snapshot.changed_files > 0 && !snapshot.with_changes {
@@ -87,7 +93,5 @@ async fn bring(
     }
     let repository = context.repository(app);
     worktree.send(&snapshot.commit, repository.as_os_str()).await?;
-    // Where no branch is checked out, it goes where the branch of that name would.
-    let main = || "main".parse().expect("the name is fixed and allowed");
-    Ok((snapshot.commit, worktree.branch().await?.unwrap_or_else(main)))
+    Ok((snapshot.commit, worktree.branch().await?))
 }

@@ -32,10 +32,11 @@ pub fn run(context: &Context, name: &str) -> Outcome {
     let app = context.named_app()?;
     let client = context.client()?;
     context.block_on(async {
-        let body = json!({
-            "lines": lines,
-            "objects": objects.as_ref().map(|path| path.to_string_lossy()),
-        });
+        let us = toehold_host::process::run_id(std::process::id());
+        let waiting = objects
+            .zip(us)
+            .map(|(path, us)| json!({ "objects": path.to_string_lossy(), "hook": us }));
+        let body = json!({ "lines": lines, "waiting": waiting });
         let path = format!("/api/v1/apps/{app}/push");
         let pushed: Pushed = client.post(&path, &body).await?;
         for verdict in pushed.refs {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -198,6 +199,7 @@ impl App<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("git runs");
         Pusher(child)
@@ -265,6 +267,16 @@ impl App<'_> {
 
 /// A push that goes on.
 pub struct Pusher(Child);
+
+impl Pusher {
+    /// Ends git and all that it started, as a terminal does that is closed.
+    pub fn interrupt(mut self) {
+        let group = format!("-{}", self.0.id());
+        let sent = Command::new("kill").args(["-TERM", "--", &group]).status();
+        assert!(sent.expect("kill runs").success(), "the push had ended");
+        self.0.wait().expect("it ends");
+    }
+}
 
 impl Drop for Pusher {
     fn drop(&mut self) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::stage::{Stage, said, until};
+use crate::stage::{Stage, request, said, until};
 
 #[test]
 fn the_number_of_instances_is_given_frozen_and_given_back() {
@@ -82,15 +82,69 @@ fn a_canary_goes_through_its_steps_and_waits_for_approval() {
     app.commit("go slowly");
     app.push("main");
     app.says("v2").push("canary");
-    until("it waits for approval", || {
+    let said_so = |share: &str| {
         let splits = app.events("rollout.split");
-        let texts: Vec<String> = splits.iter().map(|it| it["text"].to_string()).collect();
-        let at = |share: &str| texts.iter().position(|text| text.contains(share));
-        (at("10 %")? < at("60 %")?).then_some(())
-    });
+        splits.iter().position(|it| it["text"].as_str().is_some_and(|text| text.contains(share)))
+    };
+    until("it waits for approval", || said_so("waits for approval"));
+    assert!(said_so("10 %") < said_so("60 %"), "one step after the other");
     assert_eq!(app.status()["rollout"]["phase"]["state"], "serving");
-    app.done(&["rollout", "promote"]);
+    app.done(&["rollout", "resume"]);
     until("it is stable", || (app.status()["serving"] == 2).then_some(()));
+}
+
+#[test]
+fn what_goes_to_no_track_is_not_deployed() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    app.push("main");
+    app.git(&["switch", "--quiet", "--create", "feature"]);
+    app.says("v2");
+    let refused = app.toehold(&["deploy"]);
+    assert!(
+        !refused.status.success() && said(&refused).contains("[branches]"),
+        "{}",
+        said(&refused)
+    );
+    app.git(&["switch", "--quiet", "--detach"]);
+    let refused = app.toehold(&["deploy"]);
+    assert!(!refused.status.success() && said(&refused).contains("--track"), "{}", said(&refused));
+    app.done(&["deploy", "--track", "stable"]);
+    app.until_heard("v2");
+    // The newest commit of the track is the one that came last, not the branch's.
+    let token = app.done(&["tokens", "create", "job", "--scope", "deploy:hello"]);
+    let token = token.split_whitespace().find(|word| word.starts_with("th_")).expect("a token");
+    let ask = format!(
+        "POST /deploy HTTP/1.1\r\nHost: toehold\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    );
+    let (status, answer) = request(stage.api, &ask).expect("an answer");
+    assert!((200..300).contains(&status), "{status} {answer}");
+    assert_eq!(app.visits(20).into_keys().collect::<Vec<_>>(), ["v2"]);
+    assert_eq!(app.status()["wanted"], 2);
+}
+
+#[test]
+fn a_push_that_is_broken_off_before_git_took_it_deploys_nothing() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
+    app.write(
+        "toehold.toml",
+        &config
+            .replace("[build]\n", "[build]\nreject_push = true\n")
+            .replace("lint = \"true\"", "lint = \"sleep 3\""),
+    );
+    app.commit("be strict");
+    app.push("main");
+    app.says("v2");
+    let pusher = app.push_in_background("main");
+    until("it is built", || (app.events("build.started").len() == 2).then_some(()));
+    pusher.interrupt();
+    until("it is given up", || (!app.events("build.cancelled").is_empty()).then_some(()));
+    assert_eq!(app.visit(), (200, "v1\n".to_owned()));
+    app.push("main");
+    app.until_heard("v2");
 }
 
 #[test]

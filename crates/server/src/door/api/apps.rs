@@ -1,7 +1,5 @@
 //! Apps: what they are and what is wished of them.
 
-use std::path::PathBuf;
-
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
@@ -10,7 +8,7 @@ use toehold_core::model::AppName;
 use toehold_core::wire::api::{AppView, DeployRequest, Done, ReleaseView};
 use toehold_core::wish::Wish;
 
-use crate::control::{Deployed, Pushed};
+use crate::control::{Deployed, HeldPush, Pushed};
 use crate::door::Door;
 use crate::door::access::Caller;
 use crate::door::extract::{At, Sent};
@@ -28,8 +26,9 @@ pub(crate) struct NewApp {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Push {
     lines: Vec<String>,
+    /// Where the push waits for the verdict.
     #[serde(default)]
-    objects: Option<PathBuf>,
+    waiting: Option<HeldPush>,
 }
 
 pub(crate) async fn list(
@@ -97,7 +96,7 @@ pub(crate) async fn push(
     Sent(push): Sent<Push>,
 ) -> Result<Json<Pushed>, Unable> {
     let lines = push.lines.join("\n");
-    let pushed = door.control.push(&app, &lines, push.objects.as_deref(), caller.actor()).await?;
+    let pushed = door.control.push(&app, &lines, push.waiting.as_ref(), caller.actor()).await?;
     Ok(Json(pushed))
 }
 
