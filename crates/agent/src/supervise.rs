@@ -164,7 +164,10 @@ impl Keeper {
         if !proven && exit::never_ran(status) {
             let tail = self.shop.journals.tail(&self.id, 400);
             self.status.phase = InstancePhase::Failed {
-                why: format!("`{}` cannot be run ({}): {tail}", placed.command, exit.how),
+                why: placed.without_secrets(&format!(
+                    "`{}` cannot be run ({}): {tail}",
+                    placed.command, exit.how
+                )),
             };
         }
         self.save();

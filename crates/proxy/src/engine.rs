@@ -26,7 +26,7 @@ use crate::forward;
 use crate::gate::Gate;
 use crate::headers;
 use crate::limits::Limits;
-use crate::visit::{Order, Pulse, Visit};
+use crate::visit::{Ends, Order, Pulse, Visit};
 use crate::worker::Worker;
 
 /// The engine of one thread.
@@ -58,7 +58,12 @@ impl Engine {
         let gate = Gate::new(limits.head_bytes, limits.headers);
         let inlet = Inlet::new(stream, gate, pulse.clone(), worker.connections.clone());
         let peer_said = headers::address(peer.ip());
-        let visit = Rc::new(Visit::new(peer_said, limits.tunnel_idle, pulse.clone()));
+        let ends = Ends {
+            idle: limits.tunnel_idle,
+            farewell: limits.tunnel_farewell,
+            stop: worker.shared.stop.clone(),
+        };
+        let visit = Rc::new(Visit::new(peer_said, ends, pulse.clone()));
         let service = {
             let worker = worker.clone();
             service_fn(move |request| {

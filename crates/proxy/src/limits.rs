@@ -27,6 +27,9 @@ pub struct Limits {
     pub answer_gap: Duration,
     /// The longest an upgraded connection may carry nothing.
     pub tunnel_idle: Duration,
+    /// How long an upgraded connection may go on once one of its ends is closed, or once the proxy
+    /// was asked to stop: such connections have no end of their own that could be waited for.
+    pub tunnel_farewell: Duration,
     /// The longest to connect to an instance.
     pub connect: Duration,
     /// How long a connection to an instance is kept for the next request.
@@ -58,6 +61,7 @@ impl Default for Limits {
             write_stall: Duration::from_mins(1),
             answer_gap: Duration::from_mins(10),
             tunnel_idle: Duration::from_hours(1),
+            tunnel_farewell: Duration::from_secs(3),
             connect: Duration::from_secs(1),
             upstream_idle: Duration::from_secs(30),
             upstream_kept: 256,

@@ -1,24 +1,25 @@
 //! Connections that go on in another protocol: bytes passed both ways until one side ends.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
-use tokio::time::{Instant, sleep_until};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::meter::Flight;
-use crate::visit::Pulse;
+use crate::visit::{Ends, Pulse};
 
 /// Joins a visitor and an instance that agreed to go on in another protocol, until one of them
-/// ends or nothing was carried for `idle`. The request stays in flight until then.
+/// ends or nothing was carried for too long. The request stays in flight until then.
 pub(crate) fn tunnel(
     visitor: OnUpgrade,
     instance: OnUpgrade,
     pulse: Arc<Pulse>,
     flight: Flight,
-    idle: Duration,
+    ends: Ends,
 ) {
     tokio::task::spawn_local(async move {
         let _flight = flight;
@@ -29,18 +30,41 @@ pub(crate) fn tunnel(
                 return;
             }
         };
-        let (mut visitor, mut instance) = (TokioIo::new(visitor), TokioIo::new(instance));
+        let Ends { idle, farewell, stop } = ends;
         tokio::select! {
-            copied = copy_bidirectional(&mut visitor, &mut instance) => {
-                if let Err(error) = copied {
-                    tracing::trace!(%error, "an upgraded connection broke off");
-                }
-            }
+            () = join(TokioIo::new(visitor), TokioIo::new(instance), farewell) => {}
             () = silence(&pulse, idle) => {
                 tracing::debug!("an upgraded connection is closed: nothing for {idle:?}");
             }
+            () = async { stop.cancelled().await; sleep(farewell).await } => {
+                tracing::debug!("an upgraded connection is closed: the proxy stops");
+            }
         }
     });
+}
+
+/// Passes bytes both ways. Once one side has closed its end, the other has a while to say its last.
+async fn join(
+    visitor: impl AsyncRead + AsyncWrite,
+    instance: impl AsyncRead + AsyncWrite,
+    farewell: Duration,
+) {
+    let (mut visitor_says, mut to_visitor) = split(visitor);
+    let (mut instance_says, mut to_instance) = split(instance);
+    let mut up = pin!(one_way(&mut visitor_says, &mut to_instance));
+    let mut down = pin!(one_way(&mut instance_says, &mut to_visitor));
+    tokio::select! {
+        () = &mut up => { let _ = timeout(farewell, down).await; }
+        () = &mut down => { let _ = timeout(farewell, up).await; }
+    }
+}
+
+async fn one_way(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) {
+    if let Err(error) = copy(from, to).await {
+        tracing::trace!(%error, "an upgraded connection broke off");
+    }
+    // Its other end may be gone; then there is nobody to tell.
+    let _ = to.shutdown().await;
 }
 
 /// Waits until nothing was carried for so long. Whatever goes through passes the visitor's socket,

@@ -7,8 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use crate::visit::pulse::{Busy, Order, Pulse};
+
+/// What ends a connection that was upgraded, beside its own two ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    /// The longest it may carry nothing.
+    pub(crate) idle: Duration,
+    /// How long it may go on once one end is closed, or the proxy is to stop.
+    pub(crate) farewell: Duration,
+    /// The proxy is to stop.
+    pub(crate) stop: CancellationToken,
+}
 
 /// A visitor's connection.
 #[derive(Debug)]
@@ -17,8 +29,8 @@ pub(crate) struct Visit {
     pub(crate) peer: HeaderValue,
     /// Whether it came over TLS.
     pub(crate) https: bool,
-    /// The longest it may carry nothing once it was upgraded.
-    pub(crate) tunnel_idle: Duration,
+    /// What ends it once it was upgraded.
+    pub(crate) ends: Ends,
     /// What is going on with the connection.
     pub(crate) pulse: Arc<Pulse>,
     /// How many requests were begun on it.
@@ -27,8 +39,8 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// A connection that begins.
-    pub(crate) fn new(peer: HeaderValue, tunnel_idle: Duration, pulse: Arc<Pulse>) -> Self {
-        Self { peer, https: false, tunnel_idle, pulse, requests: Cell::new(0) }
+    pub(crate) fn new(peer: HeaderValue, ends: Ends, pulse: Arc<Pulse>) -> Self {
+        Self { peer, https: false, ends, pulse, requests: Cell::new(0) }
     }
 
     /// The place of the request that begins now, counted from 0.

@@ -321,18 +321,25 @@ fn on_or_off(text: &str) -> Result<bool, String> {
     }
 }
 
+fn alert_number(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix("alert/").unwrap_or(text);
+    number.parse().map_err(|_| "say a number, as `toehold alerts ls` shows it".into())
+}
+
 #[derive(Clone, Debug, Subcommand)]
 pub enum Alerts {
     /// Every alert that is raised, and the last few that were
     Ls,
     /// Say that somebody has seen it
     Ack {
-        /// Its number
+        /// Its number: `3` or `alert/3`
+        #[arg(value_parser = alert_number)]
         alert: u64,
     },
     /// Count it as cleared; a canary it holds gets its share back
     Clear {
-        /// Its number
+        /// Its number: `3` or `alert/3`
+        #[arg(value_parser = alert_number)]
         alert: u64,
     },
     /// Send a message by every channel that is set up

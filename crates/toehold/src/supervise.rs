@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -150,7 +151,8 @@ fn open_log(path: &Path) -> std::io::Result<File> {
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() > LARGEST_LOG) {
         std::fs::rename(path, path.with_extension("log.1"))?;
     }
-    OpenOptions::new().create(true).append(true).open(path)
+    // What an app says may stand in it.
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
 /// The last lines of a log, for a failure that is explained there.

@@ -58,7 +58,7 @@ pub(super) async fn prepare(
     let released = shop.releases.run_once(placed, &folder, env, || outputs(shop, placed)).await;
     released.map_err(|error| {
         let tail = shop.journals.tail(&placed.id, 400);
-        Fault { why: format!("{error}: {tail}"), lasting: true }
+        Fault { why: placed.without_secrets(&format!("{error}: {tail}")), lasting: true }
     })?;
     Ok(Ready { folder, port })
 }
@@ -81,7 +81,7 @@ pub(super) fn start(
     kept.group = Cgroup::create(&shop.group_name(&placed.id), &limits);
     kept.oom_kills = kept.group.as_ref().and_then(Cgroup::oom_kills).unwrap_or(0);
     let launch = Launch {
-        argv: ["/bin/sh", "-c", &placed.command].map(Into::into).to_vec(),
+        argv: ["/bin/sh", "-c", &instead_of_the_shell(&placed.command)].map(Into::into).to_vec(),
         env: shop.environment(placed, ready.port),
         dir: ready.folder.clone(),
         stdout: Stdio::from(stdout),
@@ -92,6 +92,20 @@ pub(super) fn start(
     };
     let (tree, child) = launch.start().map_err(|error| passing(chain(&error)))?;
     Ok(Live::started(tree, child, &placed.health, kept.oom_kills))
+}
+
+/// A command that is one program takes the shell's place: it gets the signals itself, and how it
+/// ends is its own word.
+fn instead_of_the_shell(command: &str) -> String {
+    const WORDS: [&str; 20] = [
+        ".", "alias", "cd", "command", "eval", "exec", "export", "for", "if", "read", "readonly",
+        "set", "shift", "source", "trap", "ulimit", "umask", "unset", "until", "while",
+    ];
+    let is_simple =
+        !command.contains([';', '|', '&', '<', '>', '(', ')', '`', '{', '}', '\n', '!']);
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let is_program = !first.is_empty() && !first.contains('=') && !WORDS.contains(&first);
+    if is_simple && is_program { format!("exec {command}") } else { command.to_owned() }
 }
 
 /// What a probe asks of this instance.
@@ -121,4 +135,27 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_program_takes_the_place_of_the_shell() {
+        let made = |command| instead_of_the_shell(command) != command;
+        for simple in ["node main.js", " ./run --port $PORT", "python3 -m http.server \"$PORT\""] {
+            assert!(made(simple), "{simple}");
+        }
+        for other in [
+            "exec node main.js",
+            "cd web && node main.js",
+            "A=1 node main.js",
+            "node main.js | tee log",
+            "export A=1; node main.js",
+            "",
+        ] {
+            assert!(!made(other), "{other}");
+        }
+    }
 }

@@ -161,9 +161,12 @@ async fn the_release_command_runs_once_before_the_first() {
 async fn a_release_command_that_fails_starts_nothing() {
     let mut stage = Stage::new().await;
     let mut placed = stage.shell("shop/web.1", "sleep 600");
-    placed.release_command = Some("echo no such table >&2; exit 3".into());
+    placed.release_command = Some("echo no such table, says $KEY >&2; exit 3".into());
+    placed.env.insert("KEY".into(), "correct-horse".into());
+    placed.secrets.insert("KEY".into());
     stage.place(&[&placed]);
     let why = stage.failed(&placed).await;
+    assert!(why.contains("says ***") && !why.contains("correct-horse"), "{why}");
     assert!(why.contains("exit code 3") && why.contains("no such table"), "{why}");
     assert_eq!(stage.processes(), Vec::new());
 }

@@ -1,6 +1,6 @@
 //! A machine with an agent, and a control plane that is played by the test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,6 +145,7 @@ impl Stage {
             command: format!("exec sh {file}"),
             release_command: None,
             env: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             data_dir: self.path("data").to_string_lossy().into_owned(),
             cpus: 1.0,
             memory_bytes: 256 << 20,

@@ -1,6 +1,6 @@
 //! Between control plane and agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,9 @@ pub struct Placed {
     pub release_command: Option<String>,
     /// Its environment, beside `PORT`, `RELEASE`, `TRACK`, `INSTANCE` and what the agent adds.
     pub env: BTreeMap<String, String>,
+    /// Which of them are secrets: nothing that is said of the instance has their values.
+    #[serde(default)]
+    pub secrets: BTreeSet<String>,
     /// The folder all instances of the app on this machine share, `TOEHOLD_DATA`.
     pub data_dir: String,
     /// Its allotment of CPU, in cores.
@@ -121,6 +124,23 @@ pub struct Placed {
     pub grace: Duration,
     /// How its health is seen.
     pub health: HealthCheck,
+}
+
+impl Placed {
+    /// A text of the app's own with its secrets taken out. Values so short that they would take
+    /// half the text with them stay.
+    #[must_use]
+    pub fn without_secrets(&self, text: &str) -> String {
+        let values = self.secrets.iter().filter_map(|name| self.env.get(name));
+        let mut values: Vec<&String> =
+            values.filter(|it| it.len() >= Self::SHORTEST_SECRET).collect();
+        // One may be the beginning of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "***"))
+    }
+
+    /// The shortest value that is taken for a secret, in bytes.
+    pub const SHORTEST_SECRET: usize = 6;
 }
 
 /// Where a piece of a log begins. Offsets only grow, also where the log was cut at its head.

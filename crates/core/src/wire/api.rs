@@ -47,6 +47,17 @@ pub struct AppView {
     pub traffic: Vec<TrackTraffic>,
     /// The build that runs or waits.
     pub building: Option<Number>,
+    /// What came last, where it failed: nobody is served by it.
+    pub failed: Option<Failed>,
+}
+
+/// A build that failed, or a release that could not serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which.
+    pub number: Number,
+    /// In words.
+    pub why: String,
 }
 
 /// An instance, wished and seen.

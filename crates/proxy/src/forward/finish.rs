@@ -27,7 +27,7 @@ pub(super) fn finish(
     visit.pulse.decide_upgrade(index, upgraded);
     if upgraded && let Some(visitor) = upgrade {
         let instance = hyper::upgrade::on(&mut response);
-        upgrade::tunnel(visitor, instance, visit.pulse.clone(), flight, visit.tunnel_idle);
+        upgrade::tunnel(visitor, instance, visit.pulse.clone(), flight, visit.ends.clone());
         return response.map(|_| Download::Text(None, busy));
     }
     response.map(|incoming| {

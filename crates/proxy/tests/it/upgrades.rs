@@ -87,3 +87,20 @@ async fn an_upgrade_that_cannot_be_passed_on_is_answered_as_http() {
     let text = visitor.until("x-request-id: ").await;
     assert!(text.starts_with("HTTP/1.1 200 ") && !text.contains("h2c"), "{text}");
 }
+
+#[tokio::test]
+async fn a_proxy_that_stops_waits_for_no_upgraded_connection() {
+    // Were it waited for, that would be the end of this test's time, too.
+    let limits = Limits {
+        tunnel_farewell: Duration::from_millis(100),
+        shutdown: Duration::from_hours(1),
+        ..Limits::default()
+    };
+    let stage = Stage::with(limits).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send(ASK).await;
+    assert!(visitor.until("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    stage.stop().await;
+}

@@ -3,9 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use toehold_core::wire::agent::Placed;
 
 /// Shorter values would make half the output unreadable, and hide little.
-const SHORTEST: usize = 6;
+const SHORTEST: usize = Placed::SHORTEST_SECRET;
 
 /// What stands where a secret stood.
 const MARK: &[u8] = b"***";

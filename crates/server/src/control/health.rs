@@ -64,7 +64,8 @@ impl Control {
         let newest = self.plans().order();
         let (ok, says) = match self.parts.fleet.proxy() {
             None => (false, "was not heard of for ten seconds".into()),
-            Some(seen) if seen.report.applied < newest => {
+            // What it put in force it says at once; its reports come by the second.
+            Some(_) if self.parts.fleet.applied().borrow().order < newest => {
                 (false, format!("has not put plan {} in force yet", newest.rev))
             }
             Some(_) => (true, format!("has plan {} in force", newest.rev)),

@@ -105,6 +105,7 @@ impl Control {
             command: run.web.clone()?,
             release_command: run.release.clone(),
             env: self.environment(app, release),
+            secrets: run.secrets.iter().cloned().collect(),
             data_dir: layout.app_data(&app.name).display().to_string(),
             cpus: run.cpus,
             memory_bytes: run.memory_bytes,

@@ -254,8 +254,8 @@ impl Control {
         Ok(Deployed::Queued(self.enqueue(name, wanted, actor).await?))
     }
 
-    /// A commit whose newest build on this track passed is deployed from its artifact: the same
-    /// bytes, not others made anew.
+    /// A commit whose newest build passed, on this track or else on another, is deployed from its
+    /// artifact: the same bytes, not others made anew.
     async fn redeploy(
         &self,
         name: &AppName,
@@ -264,7 +264,8 @@ impl Control {
         actor: &str,
     ) -> Result<Option<Done>, ControlError> {
         let builds = self.builds(name).await?;
-        let newest = builds.into_iter().find(|build| build.commit == *commit);
+        let of_commit = || builds.iter().filter(|build| build.commit == *commit);
+        let newest = of_commit().find(|build| build.track == track).or_else(|| of_commit().next());
         match newest {
             Some(build) if matches!(build.phase, BuildPhase::Passed { .. }) => {
                 let wish = Wish::Deploy { release: build.number, track, automatic: false };

@@ -26,7 +26,10 @@ impl Control {
     ) -> Result<Done, ControlError> {
         self.apps.lock().await.get(name)?;
         self.parts.vault.set(name, key, value)?;
-        Ok(self.secret_changed(name, format!("{actor} set the secret {key}"), actor).await)
+        let text = format!("{actor} set the secret {key}");
+        let mut done = self.secret_changed(name, text, actor).await;
+        done.text.push_str("; the next release gets it");
+        Ok(done)
     }
 
     /// Removes a secret.
@@ -37,8 +40,14 @@ impl Control {
         actor: &str,
     ) -> Result<Done, ControlError> {
         self.apps.lock().await.get(name)?;
+        if !self.parts.vault.names(name)?.iter().any(|known| known == key) {
+            return Ok(Done { text: format!("there is no secret {key}"), event: None });
+        }
         self.parts.vault.remove(name, key)?;
-        Ok(self.secret_changed(name, format!("{actor} removed the secret {key}"), actor).await)
+        let text = format!("{actor} removed the secret {key}");
+        let mut done = self.secret_changed(name, text, actor).await;
+        done.text.push_str("; the next release is without it");
+        Ok(done)
     }
 
     async fn secret_changed(&self, name: &AppName, text: String, actor: &str) -> Done {
@@ -54,7 +63,7 @@ impl Control {
             facts: serde_json::Value::Null,
         };
         let event = self.say(event).await;
-        Done { text: format!("{text}; the next release gets it"), event }
+        Done { text, event }
     }
 
     /// Sends a message by every channel that is set up.

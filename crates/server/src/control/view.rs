@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use toehold_core::model::{AppName, InstanceId, Number, Release, ReleaseVerdict, Split, Track};
+use toehold_core::model::{
+    AppName, BuildPhase, InstanceId, Number, Release, ReleaseVerdict, Split, Track,
+};
 use toehold_core::wire::agent::{LogFrom, LogPiece};
-use toehold_core::wire::api::{AppView, InstanceView, ReleaseView};
+use toehold_core::wire::api::{AppView, Failed, InstanceView, ReleaseView};
 use toehold_core::wire::proxy::InstanceCounters;
 
-use super::apps::Loaded;
+use super::apps::{Loaded, release_key};
 use super::{Control, ControlError};
 
 impl Control {
     /// Everything of an app.
     pub async fn view(&self, name: &AppName) -> Result<AppView, ControlError> {
+        let failed = self.failed_last(name).await?;
         let apps = self.apps.lock().await;
         let loaded = apps.get(name)?;
         let app = &loaded.app;
@@ -32,7 +35,34 @@ impl Control {
             alerts: app.alerts.clone(),
             traffic,
             building: self.queue().current(name),
+            failed,
         })
+    }
+
+    /// The newest build, or the release it became, where that failed.
+    async fn failed_last(&self, name: &AppName) -> Result<Option<Failed>, ControlError> {
+        let next = self.apps.lock().await.get(name)?.app.next_number;
+        let number = Number(next.saturating_sub(1));
+        let build = match self.build(name, number).await {
+            Ok(build) => build,
+            Err(ControlError::NoBuild { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let why = match build.phase {
+            BuildPhase::Failed { failure } => format!("{}: {}", failure.step, failure.what),
+            BuildPhase::Passed { .. } => {
+                let release = self.store().get_as::<Release>(&release_key(name, number)).await?;
+                match release.map(|it| it.value.verdict) {
+                    Some(ReleaseVerdict::Bad { why }) => why,
+                    Some(ReleaseVerdict::Good | ReleaseVerdict::Untried) | None => return Ok(None),
+                }
+            }
+            BuildPhase::Queued
+            | BuildPhase::Running { .. }
+            | BuildPhase::Superseded { .. }
+            | BuildPhase::Cancelled { .. } => return Ok(None),
+        };
+        Ok(Some(Failed { number, why }))
     }
 
     fn instances(&self, loaded: &Loaded) -> Vec<InstanceView> {

@@ -7,7 +7,6 @@ use toehold_server::source::SourceError;
 use toehold_server::source::worktree::Worktree;
 
 use crate::args::Deploy;
-use crate::client::Client;
 use crate::cmd::follow;
 use crate::context::Context;
 use crate::report::{Failure, Outcome};
@@ -22,7 +21,11 @@ pub fn run(context: &Context, deploy: &Deploy) -> Outcome {
         let path = format!("/api/v1/apps/{app}/deploy");
         match client.post::<Deployed>(&path, &request).await? {
             Deployed::Done(done) if context.json() => show::json(&done),
-            Deployed::Done(done) => show::line(&done.text),
+            Deployed::Done(done) if deploy.detach => show::line(&done.text),
+            Deployed::Done(done) => {
+                show::line(&done.text)?;
+                watched(follow::serving(&client, &app), None).await
+            }
             Deployed::Queued(queued) if deploy.detach => {
                 if context.json() {
                     return show::json(&queued);
@@ -31,19 +34,25 @@ pub fn run(context: &Context, deploy: &Deploy) -> Outcome {
             }
             Deployed::Queued(queued) => {
                 let style = follow::Style { json: context.json(), verbose: deploy.verbose };
-                watch(&client, &app, queued.number, style).await
+                let watching = follow::build(&client, &app, queued.number, style);
+                watched(watching, Some(queued.number)).await
             }
         }
     })
 }
 
-/// ^C ends the watching, not the build.
-async fn watch(client: &Client, app: &AppName, number: Number, style: follow::Style) -> Outcome {
+/// ^C ends the watching, and nothing else. Who waits for the answer did not get it.
+async fn watched(watching: impl Future<Output = Outcome>, build: Option<Number>) -> Outcome {
     tokio::select! {
-        ended = follow::build(client, app, number, style) => ended,
+        ended = watching => ended,
         _ = tokio::signal::ctrl_c() => {
-            show::talk(&format!("it goes on without you: toehold logs -f {number}; to stop it: toehold cancel {number}"));
-            Ok(())
+            let left = Failure::no("it goes on without you");
+            Err(match build {
+                Some(Number(build)) => left.hint(format!(
+                    "toehold logs -f {build}; to stop it: toehold cancel {build}"
+                )),
+                None => left.hint("toehold status -w"),
+            })
         }
     }
 }

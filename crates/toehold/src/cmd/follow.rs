@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use toehold_core::model::{AppName, Build, BuildPhase, Event, EventKind, Number, Subject, Track};
+use toehold_core::model::{
+    AppName, Build, BuildPhase, Event, EventKind, Number, RolloutPhase, Subject, Track,
+};
 use toehold_core::wire::api::AppView;
 use toehold_server::control::LogChunk;
 
@@ -36,7 +38,7 @@ pub async fn build(client: &Client, app: &AppName, number: Number, style: Style)
                 }
             }
             Err(Failure::no(format!("release {number} is not deployed: {}", failure.step))
-                .hint(format!("the whole output: toehold logs {number}")))
+                .hint(format!("the whole output: toehold logs {}", number.0)))
         }
         BuildPhase::Superseded { by } => {
             Err(Failure::no(format!("build {number} gave way to the newer push {by}")))
@@ -45,6 +47,33 @@ pub async fn build(client: &Client, app: &AppName, number: Number, style: Style)
             Err(Failure::no(format!("build {number} was cancelled: {why}")))
         }
         BuildPhase::Queued | BuildPhase::Running { .. } => Ok(()),
+    }
+}
+
+/// Stays until what is wished of an app is so: for a release that was built before.
+pub async fn serving(client: &Client, app: &AppName) -> Outcome {
+    let path = format!("/api/v1/apps/{app}");
+    let first: AppView = client.get(&path).await?;
+    loop {
+        let view: AppView = client.get(&path).await?;
+        if view.wanted != first.wanted {
+            let release = first.wanted.map_or_else(String::new, |number| number.0.to_string());
+            return Err(Failure::no(format!(
+                "release {release} cannot serve; the one before goes on"
+            ))
+            .hint(format!("toehold why {release}")));
+        }
+        let phase = view.rollout.as_ref().map(|rollout| &rollout.phase);
+        match phase {
+            Some(RolloutPhase::Starting | RolloutPhase::Promoting) => {}
+            Some(RolloutPhase::Aborted { why }) if first.rollout != view.rollout => {
+                return Err(Failure::no(format!("the canary was given up: {}", safe(why, 200)))
+                    .hint("toehold why rollout"));
+            }
+            _ if view.serving == view.wanted => return Ok(()),
+            _ => {}
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -148,7 +177,7 @@ impl Watch<'_> {
             EventKind::RolloutSplit => build.track == Track::Canary,
             EventKind::DeployFailed | EventKind::RolloutAborted => {
                 return Ok(Some(Err(Failure::no(safe(&event.text, 300))
-                    .hint(format!("toehold why {}", self.number)))));
+                    .hint(format!("toehold why {}", self.number.0)))));
             }
             EventKind::PushIgnored => {
                 if !self.style.json {

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
+use toehold_host::lock::FolderLock;
 use toehold_server::fleet::Fleet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     process::prepare(context, proxy.parent)?;
     raise_file_limit();
     let layout = context.layout()?;
+    let _lock = FolderLock::take(&layout.proxy())
+        .map_err(|error| Failure::user("cannot run the proxy").because(&error))?;
     let threads = proxy
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))

@@ -136,7 +136,7 @@ async fn watch_over(
     let mut failed = Ok(());
     let ending = tokio::select! {
         _ = interrupt.recv() => {
-            talk("ending, with every app; ^C again leaves them running");
+            talk("ending, with every app; ^C again waits for nobody");
             Signal::INT
         }
         _ = terminate.recv() => Signal::TERM,
@@ -149,7 +149,7 @@ async fn watch_over(
     let all = async { while running.join_next().await.is_some() {} };
     tokio::select! {
         () = all => {}
-        _ = interrupt.recv() => { wish.send_replace(Wish::End(Signal::TERM)); }
+        _ = interrupt.recv() => { wish.send_replace(Wish::End(Signal::KILL)); }
         () = tokio::time::sleep(PATIENCE) => { wish.send_replace(Wish::End(Signal::KILL)); }
     }
     let _ = tokio::time::timeout(Duration::from_secs(5), async {

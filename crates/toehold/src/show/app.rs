@@ -11,6 +11,11 @@ use super::time::{ago, now, took};
 pub fn status(view: &AppView) -> Vec<String> {
     let mut lines = vec![head(view)];
     lines.extend(rollout(view));
+    if let Some(failed) = &view.failed {
+        let number = failed.number;
+        lines.push(paint::bad(&format!("  {number} failed: {}", safe(&failed.why, 120))));
+        lines.push(paint::faint(&format!("  its output: toehold logs {}", number.0)));
+    }
     if let Some(pin) = &view.pin {
         lines.push(paint::busy(&format!(
             "  pinned to {} by {} {}: pushes are built but not deployed until `toehold unpin`",

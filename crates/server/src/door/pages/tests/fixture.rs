@@ -70,6 +70,7 @@ fn app(rollout: Option<Rollout>, split: Split, instances: Vec<InstanceView>) -> 
             traffic(Track::Canary, 43, 20.1, 0.002, 41_000),
         ],
         building: None,
+        failed: None,
     }
 }
 
