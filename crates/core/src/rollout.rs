@@ -5,7 +5,7 @@ mod death;
 mod steps;
 
 pub(crate) use change::{abort, all_healthy, give_back, hold, promote};
-pub use steps::first_share;
+pub use steps::{first_share, step_words};
 pub(crate) use steps::{go_on, share};
 
 use serde_json::json;

@@ -24,14 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use crate::control::Control;
@@ -82,10 +82,15 @@ pub fn router(control: Arc<Control>, local: Local) -> Router {
         .with_state(door)
 }
 
-async fn not_found(uri: Uri) -> Unable {
+async fn not_found(State(door): State<Door>, uri: Uri, headers: HeaderMap) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    Unable::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
-        .hint("GET /api/v1/openapi.json")
+    let title = format!("there is nothing at {path}");
+    let unable = Unable::new(StatusCode::NOT_FOUND, "not_found", title);
+    let accepts = headers.get(ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") {
+        return desk::as_page(&door, unable.into_response(), &path, None);
+    }
+    unable.hint("GET /api/v1/openapi.json").into_response()
 }
 
 async fn wrong_method(uri: Uri) -> Unable {

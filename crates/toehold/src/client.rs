@@ -2,7 +2,9 @@
 //! HTTPS with a token.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -26,9 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
+/// How long one that answered before may be away: `toehold up` starts it again within seconds.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The control plane.
+#[derive(Clone, Debug)]
+pub struct Client {
+    place: Place,
+    /// Whether it has answered yet.
+    answered: Arc<AtomicBool>,
+}
+
 /// Where the control plane is.
 #[derive(Clone, Debug)]
-pub enum Client {
+enum Place {
     /// On this machine.
     Socket(PathBuf),
     /// Elsewhere.
@@ -71,6 +87,15 @@ impl Address {
 }
 
 impl Client {
+    /// The control plane of this machine, by its socket.
+    pub fn socket(path: PathBuf) -> Self {
+        Self::at(Place::Socket(path))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, answered: Arc::default() }
+    }
+
     /// The control plane at `http://host:port`, or at `https://host` where a server in front of it
     /// has a certificate.
     pub fn http(url: &str, token: Option<String>) -> Result<Self, Failure> {
@@ -82,7 +107,7 @@ impl Client {
             Failure::user("a control plane reached by TOEHOLD_URL needs a token")
                 .hint("make one there with `toehold tokens create`, and set TOEHOLD_TOKEN")
         })?;
-        Ok(Self::Http { address, token })
+        Ok(Self::at(Place::Http { address, token }))
     }
 
     /// `GET path`.
@@ -119,15 +144,15 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, Failure> {
-        let (status, bytes) = tokio::time::timeout(PATIENCE, self.exchange(method, path, body))
-            .await
-            .map_err(|_| {
-                Failure::world(format!(
-                    "the control plane did not answer within {} s",
-                    PATIENCE.as_secs()
-                ))
-                .hint("toehold doctor")
-            })??;
+        let may_repeat = method == Method::GET && self.answered.load(Ordering::Relaxed);
+        let away_until = Instant::now() + if may_repeat { AWAY } else { Duration::ZERO };
+        let (status, bytes) = loop {
+            match self.in_time(method.clone(), path, body).await {
+                Err(_) if Instant::now() < away_until => tokio::time::sleep(LOOK).await,
+                answer => break answer?,
+            }
+        };
+        self.answered.store(true, Ordering::Relaxed);
         if status.is_success() {
             return serde_json::from_slice(&bytes).map_err(|error| {
                 Failure::world("the control plane's answer cannot be understood")
@@ -138,6 +163,20 @@ impl Client {
         Err(match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Failure::from_problem(problem),
             Err(_) => Failure::world(format!("the control plane answered {status}")),
+        })
+    }
+
+    async fn in_time(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        answer.unwrap_or_else(|_| {
+            let seconds = PATIENCE.as_secs();
+            Err(Failure::world(format!("the control plane did not answer within {seconds} s"))
+                .hint("toehold doctor"))
         })
     }
 
@@ -154,8 +193,8 @@ impl Client {
         };
         let request =
             Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
-        match self {
-            Self::Socket(socket) => {
+        match &self.place {
+            Place::Socket(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(|error| {
                     Failure::world("cannot reach Toehold on this machine")
                         .because(&error)
@@ -164,7 +203,7 @@ impl Client {
                 let request = request.header(HOST, "toehold").body(Full::from(body));
                 send(stream, request).await
             }
-            Self::Http { address, token } => {
+            Place::Http { address, token } => {
                 let request = request
                     .header(HOST, address.authority.as_str())
                     .header(AUTHORIZATION, format!("Bearer {token}"))

@@ -77,7 +77,7 @@ impl Context {
     pub fn client(&self) -> Result<Client, Failure> {
         match &self.everywhere.url {
             Some(url) => Client::http(url, std::env::var("TOEHOLD_TOKEN").ok()),
-            None => Ok(Client::Socket(self.layout()?.api_socket())),
+            None => Ok(Client::socket(self.layout()?.api_socket())),
         }
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod cmd;
 mod context;
 mod demo;
+mod found;
 mod report;
 mod show;
 mod supervise;

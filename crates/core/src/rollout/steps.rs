@@ -72,6 +72,17 @@ pub(crate) fn go_on(draft: &mut Draft<'_>) {
     say_split(draft, text);
 }
 
+/// A step in words: `33.3 % (2:1) for 10 min`, `approval`.
+#[must_use]
+pub fn step_words(step: &Step) -> String {
+    match step {
+        Step::Share { split, hold } => {
+            format!("{} for {}", share(*split), crate::tell::duration(*hold))
+        }
+        Step::Approve => "approval".to_owned(),
+    }
+}
+
 /// A share in words: `33.3 % (2:1)`.
 pub(crate) fn share(split: Split) -> String {
     format!("{} ({split})", crate::tell::percent(split.canary_share() * 100.0))

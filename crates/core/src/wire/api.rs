@@ -31,6 +31,8 @@ pub struct AppView {
     pub back_to: Option<Number>,
     /// The canary.
     pub rollout: Option<Rollout>,
+    /// The step the canary is at, where it goes through steps.
+    pub step: Option<StepView>,
     /// The split in force at the proxy.
     pub split: Option<Split>,
     /// Whether automatic deploys are held.
@@ -49,6 +51,19 @@ pub struct AppView {
     pub building: Option<Number>,
     /// What came last, where it failed: nobody is served by it.
     pub failed: Option<Failed>,
+}
+
+/// A step of a canary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Its place, counted from 1.
+    pub number: usize,
+    /// How many steps there are.
+    pub of: usize,
+    /// In words: `33.3 % (2:1) for 10 min`, `approval`.
+    pub says: String,
+    /// Whether it goes on only once somebody approves (`toehold rollout resume`).
+    pub waits: bool,
 }
 
 /// A build that failed, or a release that could not serve.

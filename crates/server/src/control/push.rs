@@ -281,18 +281,17 @@ impl Control {
         repository: &Repository,
         request: &DeployRequest,
     ) -> Result<(CommitId, BranchName, Track), ControlError> {
-        let branches = match &request.branch {
-            Some(branch) => vec![branch.clone()],
-            None => {
-                let track = request.track.unwrap_or(Track::Stable);
-                // What came last need not be a branch's head: `toehold deploy` moves no branch.
-                if request.commit.is_none()
-                    && let Some(last) = self.last_of(name, repository, track).await?
-                {
-                    return Ok((last.commit, last.branch, track));
-                }
-                self.branches_of(name, track).await?
+        let branches = if let Some(branch) = &request.branch {
+            vec![branch.clone()]
+        } else {
+            let track = request.track.unwrap_or(Track::Stable);
+            // What came last need not be a branch's head: `toehold deploy` moves no branch.
+            if request.commit.is_none()
+                && let Some(last) = self.last_of(name, repository, track).await?
+            {
+                return Ok((last.commit, last.branch, track));
             }
+            self.branches_of(name, track).await?
         };
         for branch in branches {
             let head = repository.head(&branch).await?;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use toehold_core::model::{
-    AppName, BuildPhase, InstanceId, Number, Release, ReleaseVerdict, Split, Track,
+    AppName, BuildPhase, InstanceId, Number, Release, ReleaseVerdict, RolloutPhase, Split, Track,
 };
+use toehold_core::rollout::step_words;
+use toehold_core::spec::Step;
 use toehold_core::wire::agent::{LogFrom, LogPiece};
-use toehold_core::wire::api::{AppView, Failed, InstanceView, ReleaseView};
+use toehold_core::wire::api::{AppView, Failed, InstanceView, ReleaseView, StepView};
 use toehold_core::wire::proxy::InstanceCounters;
 
 use super::apps::{Loaded, release_key};
@@ -27,6 +29,7 @@ impl Control {
             wanted: app.stable.as_ref().map(|stable| stable.release),
             back_to: app.back_to(|good| loaded.releases.contains_key(&good)),
             rollout: app.rollout.clone(),
+            step: step(loaded),
             split: split(loaded),
             pin: app.pin.clone(),
             scale: app.scale.clone(),
@@ -147,4 +150,13 @@ fn split(loaded: &Loaded) -> Option<Split> {
         (_, 0) => Some(Split::ALL_STABLE),
         (stable, canary) => Split::new(stable, canary),
     }
+}
+
+fn step(loaded: &Loaded) -> Option<StepView> {
+    let rollout = loaded.app.rollout.as_ref()?;
+    let (at, release) = (rollout.step?, loaded.releases.get(&rollout.release)?);
+    let steps = &release.spec.canary.steps;
+    let step = steps.get(at)?;
+    let waits = *step == Step::Approve && rollout.phase == RolloutPhase::Serving;
+    Some(StepView { number: at + 1, of: steps.len(), says: step_words(step), waits })
 }

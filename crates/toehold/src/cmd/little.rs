@@ -12,6 +12,7 @@ use toehold_core::wire::api::{AppView, Done};
 use crate::args::Args;
 use crate::cmd::wishes;
 use crate::context::Context;
+use crate::found;
 use crate::report::{Failure, Outcome};
 use crate::show;
 use crate::which;
@@ -82,10 +83,7 @@ pub fn plan(context: &Context) -> Outcome {
     context.block_on(async {
         let app = context.app(&client).await?;
         let view: AppView = client.get(&format!("/api/v1/apps/{app}")).await?;
-        let text = std::fs::read_to_string("toehold.toml").unwrap_or_default();
-        let spec = Spec::parse(&text).map_err(|error| {
-            Failure::user("toehold.toml cannot be used").because(&error)
-        })?;
+        let spec = found::in_force(std::path::Path::new("toehold.toml"))?;
         let here = std::path::Path::new(".");
         let branch = which::git(here, &["symbolic-ref", "--short", "HEAD"]);
         let commit = which::git(here, &["rev-parse", "--short", "HEAD"]);
@@ -95,6 +93,7 @@ pub fn plan(context: &Context) -> Outcome {
             return show::json(&json!({
                 "app": app, "branch": branch, "commit": commit, "uncommitted": changed,
                 "track": track, "serving": view.serving, "pinned": view.pin.is_some(),
+                "steps": steps(&spec), "web": spec.run.web,
             }));
         }
         let what = format!(
@@ -104,8 +103,16 @@ pub fn plan(context: &Context) -> Outcome {
         );
         let serving = view.serving.map_or("nothing yet".into(), |number| format!("release {number}"));
         show::line(&format!("app      {app}, serving {serving}"))?;
-        show::line(&format!("build    {what}: install, test, lint, artifact"))?;
+        show::line(&format!("build    {what}"))?;
+        for (step, command) in steps(&spec) {
+            show::line(&format!("{step:<8} {command}"))?;
+        }
+        match &spec.run.web {
+            Some(web) => show::line(&format!("start    {web}"))?,
+            None => show::line("start    nothing tells how it is started: write [run] web in toehold.toml")?,
+        }
         match track {
+            _ if commit.is_none() => show::line("deploy   nothing: there is no commit yet")?,
             Some(track) => show::line(&format!("deploy   to {track}"))?,
             None => show::line("deploy   nothing: this branch goes to no track in [branches]")?,
         }
@@ -117,4 +124,13 @@ pub fn plan(context: &Context) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// The steps that would run, with their commands.
+fn steps(spec: &Spec) -> Vec<(&'static str, &str)> {
+    let build = &spec.build;
+    [("install", &build.install), ("test", &build.test), ("lint", &build.lint)]
+        .into_iter()
+        .filter_map(|(step, command)| Some((step, command.as_deref()?)))
+        .collect()
 }

@@ -63,7 +63,7 @@ impl Stage {
         std::fs::write(state.join("server.toml"), settings).map_err(cannot)?;
         teller.act("Toehold comes up: control plane, proxy and agent")?;
         let toehold = start(&state, &root)?;
-        let client = Client::Socket(state.join("run/api.sock"));
+        let client = Client::socket(state.join("run/api.sock"));
         let mut stage = Self { root, repository, postbox, client, port, toehold, visitors: None };
         stage.came_up().await?;
         teller.happened("three processes, no root, nothing to install")?;

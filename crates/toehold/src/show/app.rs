@@ -69,7 +69,15 @@ fn rollout(view: &AppView) -> Vec<String> {
         }
         _ => paint::busy(&format!("{word}, {share:.0} % of requests")),
     };
-    vec![format!("  canary {}  {text}", rollout.release)]
+    let mut lines = vec![format!("  canary {}  {text}", rollout.release)];
+    if let Some(step) = &view.step
+        && rollout.phase.runs()
+    {
+        let then = if step.waits { ": toehold rollout resume" } else { "" };
+        let (number, of, says) = (step.number, step.of, &step.says);
+        lines.push(paint::faint(&format!("  step {number} of {of}, {says}{then}")));
+    }
+    lines
 }
 
 fn traffic_line(traffic: &TrackTraffic) -> String {

@@ -31,7 +31,10 @@ fn a_canary_takes_a_third_and_is_given_back_and_promoted() {
     until("it is stable", || {
         (app.status()["rollout"]["phase"]["state"] == "promoted").then_some(())
     });
-    assert_eq!(app.visits(50).into_keys().collect::<Vec<_>>(), ["v2"]);
+    // What is decided is told to the proxy in the next moment.
+    until("everyone gets it", || {
+        (app.visits(50).into_keys().collect::<Vec<_>>() == ["v2"]).then_some(())
+    });
     assert_eq!(app.json(&["releases"])[0]["release"]["artifact"], artifact, "the same bytes");
     assert_eq!(app.events("build.started").len(), 2, "nothing was built again");
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use toehold_core::model::{Number, RolloutPhase};
+use toehold_core::rollout::first_share;
 
 use super::super::words;
 use super::AppPage;
@@ -88,7 +89,12 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
         RolloutPhase::Starting | RolloutPhase::Promoting => actions.push(abort),
         RolloutPhase::Serving => {
             actions.extend([promote, abort]);
-            if rollout.step.is_some() {
+            let waits = page.view.step.as_ref().filter(|step| step.waits);
+            // Approving the last step is promoting it.
+            if let Some(step) = waits.filter(|step| step.number < step.of) {
+                let effect = format!("step {} of {} begins", step.number + 1, step.of);
+                actions.push(plain("resume", "Approve", &effect));
+            } else if rollout.step.is_some() && waits.is_none() {
                 actions.push(plain("pause", "Pause the steps", &format!("it stays at {share}")));
             }
         }
@@ -112,11 +118,17 @@ fn of_rollout(page: &AppPage, actions: &mut Vec<Action>) {
             });
         }
         RolloutPhase::Promoted => {}
-        RolloutPhase::Aborted { .. } => actions.push(plain(
-            "retry",
-            &format!("Try {canary} again"),
-            &format!("it is started beside stable and gets {share}"),
-        )),
+        RolloutPhase::Aborted { .. } => {
+            let mut releases = page.releases.iter().map(|it| &it.release);
+            let spec = releases.find(|it| it.number == canary).map(|it| &it.spec.canary);
+            let first = spec.map_or(rollout.split, |spec| first_share(spec).0);
+            let share = words::split_share(first.canary_share());
+            actions.push(plain(
+                "retry",
+                &format!("Try {canary} again"),
+                &format!("it is started beside stable and gets {share}"),
+            ));
+        }
     }
 }
 

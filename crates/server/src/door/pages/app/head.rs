@@ -27,11 +27,21 @@ pub(crate) fn part(page: &AppPage) -> Markup {
             }
         }
         p class=(format!("situation {tone}")) role="status" { (sentence) }
+        @if let Some(failed) = &view.failed {
+            p."situation bad" {
+                span {
+                    a href=(format!("/apps/{}/builds/{}", view.app, failed.number.0)) { (failed.number) }
+                    " failed: " (failed.why)
+                }
+            }
+        }
         @if let Some(pin) = &view.pin {
             p."situation warn" {
                 (icon::icon("pin"))
-                "Automatic deploys are held: " (pin.by) " went back to " (pin.release) ", "
-                (words::ago(pin.at, page.now)) "."
+                span {
+                    "Automatic deploys are held: " (pin.by) " went back to " (pin.release) ", "
+                    (words::ago(pin.at, page.now)) "."
+                }
             }
         }
         @if let Some(split) = view.split { (split_bar(view, split)) }
@@ -68,7 +78,13 @@ pub(crate) fn situation(view: &AppView) -> (&'static str, String) {
             format!("Canary {canary} starts; everyone gets {serving} until it is healthy."),
         ),
         RolloutPhase::Serving => {
-            ("busy", format!("Canary {canary} takes {share} of requests beside stable {serving}."))
+            let waits = match view.step.as_ref().filter(|step| step.waits) {
+                Some(_) => " It waits for approval.",
+                None => "",
+            };
+            let takes =
+                format!("Canary {canary} takes {share} of requests beside stable {serving}.");
+            ("busy", takes + waits)
         }
         RolloutPhase::Paused => (
             "busy",

@@ -59,6 +59,7 @@ fn app(rollout: Option<Rollout>, split: Split, instances: Vec<InstanceView>) -> 
         wanted: Some(Number(42)),
         back_to: Some(Number(41)),
         rollout,
+        step: None,
         split: Some(split),
         pin: None,
         scale: Scale { mode: ScaleMode::Auto, wanted: 3, changed_at: None },
