@@ -17,5 +17,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    report::finish(cmd::run(args))
+    let json = args.everywhere.json;
+    report::finish(cmd::run(args), json)
 }

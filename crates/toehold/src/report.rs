@@ -77,10 +77,17 @@ impl Failure {
     }
 }
 
-/// Shows a failure on stderr and gives its exit code.
-pub fn finish(outcome: Outcome) -> ExitCode {
+/// Shows a failure on stderr, as JSON where that was asked for, and gives its exit code.
+pub fn finish(outcome: Outcome, json: bool) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     let mut err = std::io::stderr().lock();
+    if json {
+        let said = serde_json::json!({
+            "error": failure.what, "causes": failure.causes, "hint": failure.hint,
+        });
+        let _ = writeln!(err, "{said}");
+        return ExitCode::from(failure.code as u8);
+    }
     // Nothing is left to do where stderr itself is gone.
     let _ = writeln!(err, "error: {}", failure.what);
     for cause in &failure.causes {

@@ -1,7 +1,7 @@
 //! `toehold deploy`: the work here, or something the control plane knows already.
 
 use toehold_core::model::{AppName, BranchName, CommitId, Number};
-use toehold_core::wire::api::DeployRequest;
+use toehold_core::wire::api::{AppView, DeployRequest};
 use toehold_server::control::Deployed;
 use toehold_server::source::SourceError;
 use toehold_server::source::worktree::Worktree;
@@ -17,6 +17,8 @@ pub fn run(context: &Context, deploy: &Deploy) -> Outcome {
     let client = context.client()?;
     context.block_on(async {
         let app = context.app(&client).await?;
+        // Before git is asked: what it says of an app that is not there helps nobody.
+        let _: AppView = client.get(&format!("/api/v1/apps/{app}")).await?;
         let request = request(context, deploy, &app).await?;
         let path = format!("/api/v1/apps/{app}/deploy");
         match client.post::<Deployed>(&path, &request).await? {

@@ -23,6 +23,10 @@ pub fn run(context: &Context, init: &Init) -> Outcome {
     let name = name(init, context.named(), &top)?;
     let layout = context.layout()?;
     let client = context.client()?;
+    if !client.is_here() {
+        return Err(Failure::user("`toehold init` works on the machine Toehold runs on")
+            .hint("run it there, or let a forge tell Toehold of pushes: docs/github.md"));
+    }
     let done: Done = context.block_on(client.post("/api/v1/apps", &json!({ "name": name })))?;
     let url = layout.repository(&name).display().to_string();
     set_remote(&url)?;
@@ -51,7 +55,16 @@ fn set_remote(url: &str) -> Outcome {
     let known = git(Path::new("."), &["remote", "get-url", REMOTE]);
     let verb = match known {
         Some(known) if known == url => return Ok(()),
-        Some(_) => "set-url",
+        Some(known) if known.starts_with('/') => {
+            show::talk(&format!("remote {REMOTE} led to {known} before"));
+            "set-url"
+        }
+        Some(known) => {
+            return Err(Failure::user(format!(
+                "the remote {REMOTE} is taken: it leads to {known}"
+            ))
+            .hint(format!("git remote rename {REMOTE} another-name")));
+        }
         None => "add",
     };
     let done = Command::new("git").args(["remote", verb, REMOTE, url]).status();

@@ -112,3 +112,20 @@ fn visitors_during(stage: &Stage, deed: impl FnOnce()) -> usize {
     }
     lost.load(Ordering::Relaxed)
 }
+
+#[test]
+fn who_watches_a_build_sees_its_end_over_a_death_of_the_control_plane() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
+    app.write("toehold.toml", &config.replace("lint = \"true\"", "lint = \"sleep 2\""));
+    app.commit("take your time");
+    let seen = std::thread::scope(|scope| {
+        let pusher = scope.spawn(|| app.push("main"));
+        until("it is built", || (!app.events("build.started").is_empty()).then_some(()));
+        kill(until("it runs", || part(&stage, "serve")));
+        pusher.join().expect("it ends")
+    });
+    assert!(seen.contains("✓ start"), "{seen}");
+    assert_eq!(app.visit(), (200, "v1\n".to_owned()));
+}

@@ -76,3 +76,55 @@ fn the_api_lets_nobody_in_without_a_token() {
     let (status, body) = post("/deploy", &token);
     assert!(status == 200 || status == 202, "{status} {body}");
 }
+
+#[test]
+fn a_failure_is_json_where_json_was_asked_for() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    let answer = app.toehold(&["--json", "scale", "0"]);
+    assert_eq!(answer.status.code(), Some(2));
+    let told: serde_json::Value = serde_json::from_slice(&answer.stderr).expect("it is JSON");
+    assert!(told["error"].as_str().is_some_and(|text| text.contains('0')), "{told}");
+}
+
+#[test]
+fn a_remote_of_somebody_else_is_left_alone() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    let elsewhere = "https://example.com/hello.git";
+    app.git(&["remote", "set-url", "toehold", elsewhere]);
+    let answer = app.toehold(&["init", "hello"]);
+    assert_eq!(answer.status.code(), Some(2));
+    assert!(said(&answer).contains(elsewhere), "{}", said(&answer));
+    assert_eq!(app.git(&["remote", "get-url", "toehold"]).trim(), elsewhere);
+}
+
+#[test]
+fn what_would_be_built_is_said_before() {
+    let stage = Stage::new();
+    let app = stage.bare("found");
+    app.write(
+        "package.json",
+        "{ \"scripts\": { \"test\": \"node test.js\", \"start\": \"node main.js\" } }",
+    );
+    app.commit("begin");
+    for asked in [&["plan"][..], &["config", "show"]] {
+        let seen = app.done(asked);
+        assert!(seen.contains("npm"), "{asked:?}: {seen}");
+    }
+}
+
+#[test]
+fn what_came_last_and_failed_is_shown() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    app.push("main");
+    app.says("broken").push("main");
+    let seen = app.done(&["status"]);
+    assert!(seen.contains("#2 failed") && seen.contains("toehold logs 2"), "{seen}");
+    app.says("v3").push("main");
+    assert!(!app.done(&["status"]).contains("failed"));
+    // Deployed again without a build: it stays until it serves.
+    app.done(&["deploy", "--release", "1"]);
+    assert_eq!(app.status()["serving"], 1);
+}
