@@ -1,6 +1,7 @@
 //! Whether all is well, and what to do where it is not.
 
 use serde::{Deserialize, Serialize};
+use toehold_core::tell;
 
 use super::{Control, project};
 
@@ -46,8 +47,8 @@ impl Control {
             Some((_, agent)) if agent.is_fresh() => {
                 let machine = agent.report.machine;
                 let says = format!(
-                    "{} instances; machine cpu {:.0} %, memory {:.0} %",
-                    agent.report.instances.len(),
+                    "{}; machine cpu {:.0} %, memory {:.0} %",
+                    tell::count(agent.report.instances.len() as u64, "instance"),
                     machine.cpu_percent,
                     machine.memory_percent,
                 );

@@ -43,16 +43,14 @@ fn a_canary_takes_a_third_and_is_given_back_and_promoted() {
 fn an_alert_on_the_canary_sends_everyone_back_until_it_is_cleared() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
     let alert = "\n[alerts.cpu]\nwhen = \"cpu > 45% for 3s\"\nclear = \"cpu < 40%\"\n";
     // A small allotment: what burns is far above the threshold also on a machine that is busy.
-    let config = config.replace("[run]\n", "[run]\ncpus = 0.25\n");
-    app.write("toehold.toml", &format!("{config}{alert}"));
+    app.set("[run]\n", "[run]\ncpus = 0.25\n");
+    app.add("toehold.toml", alert);
     app.commit("watch the cpu");
     app.push("main");
-    let main = std::fs::read_to_string(app.repository.join("main.js")).expect("it is there");
     let burn = "setInterval(() => { const until = Date.now() + 15; while (Date.now() < until) {} }, 20);\n";
-    app.write("main.js", &format!("{main}{burn}"));
+    app.add("main.js", burn);
     app.says("v2").push("canary");
     until("the alert is raised", || (!app.events("rollout.held").is_empty()).then_some(()));
     assert!(!app.visits(300).contains_key("v2"), "everyone is back on stable");
@@ -68,8 +66,7 @@ fn a_canary_that_dies_is_given_back() {
     let stage = Stage::new();
     let app = stage.app("hello");
     app.push("main");
-    let main = std::fs::read_to_string(app.repository.join("main.js")).expect("it is there");
-    app.write("main.js", &format!("{main}setTimeout(() => process.exit(7), 3000);\n"));
+    app.add("main.js", "setTimeout(() => process.exit(7), 3000);\n");
     app.says("v2").push("canary");
     until("its death is noticed", || (!app.events("rollout.held").is_empty()).then_some(()));
     assert!(!app.visits(100).contains_key("v2"));

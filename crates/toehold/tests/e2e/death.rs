@@ -71,12 +71,7 @@ fn a_killed_instance_is_started_again_and_no_get_is_lost() {
     let app = stage.app("hello");
     app.push("main");
     app.done(&["scale", "2"]);
-    until("two serve", || {
-        let status = app.status();
-        let list = status["instances"].as_array()?;
-        let healthy = list.iter().filter(|it| it["status"]["healthy"] == true).count();
-        (healthy == 2).then_some(())
-    });
+    app.until_healthy(2);
     let victim = instances(&app.status())[0].1;
     let lost = visitors_during(&stage, || {
         kill(u32::try_from(victim).expect("a process id"));
@@ -117,8 +112,7 @@ fn visitors_during(stage: &Stage, deed: impl FnOnce()) -> usize {
 fn who_watches_a_build_sees_its_end_over_a_death_of_the_control_plane() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write("toehold.toml", &config.replace("lint = \"true\"", "lint = \"sleep 2\""));
+    app.set("lint = \"true\"", "lint = \"sleep 2\"");
     app.commit("take your time");
     let seen = std::thread::scope(|scope| {
         let pusher = scope.spawn(|| app.push("main"));
@@ -128,4 +122,23 @@ fn who_watches_a_build_sees_its_end_over_a_death_of_the_control_plane() {
     });
     assert!(seen.contains("✓ start"), "{seen}");
     assert_eq!(app.visit(), (200, "v1\n".to_owned()));
+}
+
+#[test]
+fn sigterm_leaves_the_apps_running_and_the_next_start_takes_them_up() {
+    let mut stage = Stage::new();
+    let app = stage.app("hello");
+    app.push("main");
+    let before = instances(&app.status());
+    stage.restart(|| {
+        for (id, pid) in &before {
+            assert!(std::path::Path::new(&format!("/proc/{pid}")).exists(), "{id} died");
+        }
+    });
+    until("it took them up", || {
+        let output = stage.ask(&["--json", "status"]);
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        (instances(&status[0]) == before).then_some(())
+    });
+    assert_eq!(get(stage.port, "hello.localhost", "/"), (200, "v1\n".to_owned()));
 }

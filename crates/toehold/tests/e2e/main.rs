@@ -4,6 +4,7 @@ mod canary;
 mod death;
 mod elsewhere;
 mod languages;
+mod little;
 mod push;
 mod stage;
 mod steer;

@@ -36,8 +36,7 @@ fn a_push_that_fails_a_test_deploys_nothing_and_says_where() {
 fn a_failed_build_fails_the_push_where_that_is_asked_for() {
     let stage = Stage::new();
     let app = stage.app("strict");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write("toehold.toml", &config.replace("[build]\n", "[build]\nreject_push = true\n"));
+    app.set("[build]\n", "[build]\nreject_push = true\n");
     app.says("broken");
     let refused = app.try_git(&["push", "toehold", "HEAD:refs/heads/main"]);
     assert!(!refused.status.success(), "the push went through: {}", said(&refused));

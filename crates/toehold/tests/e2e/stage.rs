@@ -67,6 +67,16 @@ impl Stage {
         self.up.id()
     }
 
+    /// Ends `toehold up` by SIGTERM, and starts it again.
+    pub fn restart(&mut self, between: impl FnOnce()) {
+        let status = Command::new("kill").args(["-TERM", &self.up.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "it had ended");
+        until("it has ended", || self.up.try_wait().ok().flatten());
+        between();
+        self.up = start(&self.state(), &[]);
+        until("Toehold is up", || self.ask(&["status"]).status.success().then_some(()));
+    }
+
     /// Runs `toehold` against it.
     pub fn ask(&self, arguments: &[&str]) -> Output {
         self.ask_in(self.root.path(), arguments)
@@ -154,6 +164,25 @@ impl App<'_> {
         let path = self.repository.join(path);
         std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder");
         std::fs::write(path, text).expect("the file");
+    }
+
+    /// Changes a file.
+    pub fn change(&self, path: &str, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.repository.join(path)).expect("it is there");
+        self.write(path, &change(text));
+    }
+
+    /// Changes what stands in `toehold.toml`.
+    pub fn set(&self, from: &str, to: &str) {
+        self.change("toehold.toml", |config| {
+            assert!(config.contains(from), "{from:?} does not stand in toehold.toml");
+            config.replace(from, to)
+        });
+    }
+
+    /// Adds to a file.
+    pub fn add(&self, path: &str, more: &str) {
+        self.change(path, |text| text + more);
     }
 
     /// Says other words on the front page.
@@ -255,6 +284,16 @@ impl App<'_> {
             *heard.entry(body.trim().to_owned()).or_default() += 1;
         }
         heard
+    }
+
+    /// Waits until so many instances are healthy.
+    pub fn until_healthy(&self, count: usize) {
+        until(&format!("{count} are healthy"), || {
+            let status = self.status();
+            let list = status["instances"].as_array()?;
+            let healthy = list.iter().filter(|it| it["status"]["healthy"] == true).count();
+            (healthy == count).then_some(())
+        });
     }
 
     /// Waits until the front page says this.

@@ -13,12 +13,7 @@ fn the_number_of_instances_is_given_frozen_and_given_back() {
     let app = stage.app("hello");
     app.push("main");
     app.done(&["scale", "2"]);
-    until("two serve", || {
-        let status = app.status();
-        let instances = status["instances"].as_array()?;
-        let healthy = instances.iter().filter(|it| it["status"]["healthy"] == true);
-        (healthy.count() == 2).then_some(())
-    });
+    app.until_healthy(2);
     app.done(&["scale", "freeze"]);
     assert!(
         said(&app.toehold(&["scale"])).contains("frozen"),
@@ -38,8 +33,7 @@ fn the_number_of_instances_is_given_frozen_and_given_back() {
 fn the_log_is_followed_over_a_deploy() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let main = std::fs::read_to_string(app.repository.join("main.js")).expect("it is there");
-    app.write("main.js", &format!("{main}console.log('here is ' + words);\n"));
+    app.add("main.js", "console.log('here is ' + words);\n");
     app.commit("say it in the log");
     app.push("main");
     let mut follower = Command::new(env!("CARGO_BIN_EXE_toehold"))
@@ -76,9 +70,8 @@ fn the_log_is_followed_over_a_deploy() {
 fn a_canary_goes_through_its_steps_and_waits_for_approval() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
     let steps = "\n[canary]\nsteps = [\"10% for 1s\", \"60% for 1s\", \"approve\"]\n";
-    app.write("toehold.toml", &format!("{config}{steps}"));
+    app.add("toehold.toml", steps);
     app.commit("go slowly");
     app.push("main");
     app.says("v2").push("canary");
@@ -128,13 +121,8 @@ fn what_goes_to_no_track_is_not_deployed() {
 fn a_push_that_is_broken_off_before_git_took_it_deploys_nothing() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write(
-        "toehold.toml",
-        &config
-            .replace("[build]\n", "[build]\nreject_push = true\n")
-            .replace("lint = \"true\"", "lint = \"sleep 3\""),
-    );
+    app.set("[build]\n", "[build]\nreject_push = true\n");
+    app.set("lint = \"true\"", "lint = \"sleep 3\"");
     app.commit("be strict");
     app.push("main");
     app.says("v2");
@@ -151,8 +139,7 @@ fn a_push_that_is_broken_off_before_git_took_it_deploys_nothing() {
 fn a_secret_reaches_the_app_and_no_log() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write("toehold.toml", &config.replace("[run]\n", "[run]\nsecrets = [\"SESSION_KEY\"]\n"));
+    app.set("[run]\n", "[run]\nsecrets = [\"SESSION_KEY\"]\n");
     app.write("words.js", "module.exports = 'it has ' + (process.env.SESSION_KEY || '').length;\n");
     app.commit("need a key");
     let refused = app.push("main");

@@ -17,14 +17,12 @@ fn a_newer_push_supersedes_a_build_that_runs_and_its_processes_are_gone() {
     let stage = Stage::new();
     let app = stage.app("hello");
     app.push("main");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
     // A number nobody else sleeps for.
-    let stuck = config.replace("install = \"true\"", "install = \"sleep 8100077\"");
-    app.write("toehold.toml", &stuck);
+    app.set("install = \"true\"", "install = \"sleep 8100077\"");
     app.says("v2");
     let pusher = app.push_in_background("main");
     until("the old build runs", || (processes("sleep 8100077") > 0).then_some(()));
-    app.write("toehold.toml", &config);
+    app.set("install = \"sleep 8100077\"", "install = \"true\"");
     app.says("v3").push("main");
     until("its processes are gone", || (processes("sleep 8100077") == 0).then_some(()));
     app.until_heard("v3");
@@ -36,8 +34,7 @@ fn a_newer_push_supersedes_a_build_that_runs_and_its_processes_are_gone() {
 fn a_build_is_stopped_by_hand() {
     let stage = Stage::new();
     let app = stage.app("hello");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write("toehold.toml", &config.replace("install = \"true\"", "install = \"sleep 8100078\""));
+    app.set("install = \"true\"", "install = \"sleep 8100078\"");
     app.commit("hang");
     let pusher = app.push_in_background("main");
     until("it runs", || (processes("sleep 8100078") > 0).then_some(()));

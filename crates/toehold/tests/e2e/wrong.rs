@@ -7,8 +7,7 @@ fn an_app_that_never_listens_is_given_up_and_the_one_before_goes_on() {
     let stage = Stage::new();
     let app = stage.app("hello");
     app.push("main");
-    let config = std::fs::read_to_string(app.repository.join("toehold.toml")).expect("it is there");
-    app.write("toehold.toml", &format!("{config}\n[health]\ndeadline = \"3s\"\n"));
+    app.add("toehold.toml", "\n[health]\ndeadline = \"3s\"\n");
     app.write("main.js", "setInterval(() => {}, 1000);\n");
     app.commit("listen to nobody");
     let seen = app.push("main");
