@@ -23,6 +23,7 @@ mod view;
 mod webhook;
 mod why;
 mod wishes;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -233,7 +234,7 @@ impl Control {
             async move { flags.follow(shutdown).await }
         });
         control.tasks.spawn(turn::run(Arc::clone(&control)));
-        control.tasks.spawn(queue::run(Arc::clone(&control)));
+        control.tasks.spawn(work::run(Arc::clone(&control)));
         control.tasks.spawn(retention::run(Arc::clone(&control)));
         Ok(control)
     }

@@ -4,9 +4,11 @@
 mod access;
 mod api;
 mod assets;
+mod caller;
 mod desk;
 mod extract;
 mod forge;
+mod need;
 mod ofrep;
 mod openapi;
 mod origin;

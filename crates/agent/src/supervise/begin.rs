@@ -6,7 +6,8 @@ use toehold_core::model::InstancePhase;
 use toehold_core::wire::agent::Placed;
 
 use crate::shop::address;
-use crate::supervise::launch::{Fault, Ready};
+use crate::supervise::kept::Ready;
+use crate::supervise::launch::Fault;
 use crate::supervise::{Keeper, changed, launch, not_run};
 use crate::time::now;
 

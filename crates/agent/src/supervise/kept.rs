@@ -12,7 +12,13 @@ use toehold_host::cgroup::Cgroup;
 use toehold_host::durable;
 
 use crate::shop::Shop;
-use crate::supervise::launch::Ready;
+
+/// What has to be there before a process is started.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) folder: PathBuf,
+    pub(super) port: u16,
+}
 
 /// Time between SIGTERM and SIGKILL where nothing says how long.
 const GRACE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use toehold_core::wire::agent::Placed;
@@ -12,7 +12,7 @@ use toehold_host::process::Launch;
 use crate::artifact::ArtifactError;
 use crate::probe::Ask;
 use crate::shop::{Shop, address};
-use crate::supervise::kept::Kept;
+use crate::supervise::kept::{Kept, Ready};
 use crate::supervise::live::Live;
 
 /// The most processes and threads an instance may have: far above what an app needs, far below
@@ -25,13 +25,6 @@ pub(super) struct Fault {
     pub(super) why: String,
     /// Trying again would not help.
     pub(super) lasting: bool,
-}
-
-/// What has to be there before a process is started.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) folder: PathBuf,
-    pub(super) port: u16,
 }
 
 /// Sees to the release's folder, its release command and a port.

@@ -50,7 +50,7 @@ pub(super) struct RawSpec {
     pub(super) machines: RawMachines,
     /// The app's flags. `feature1` is always there, and on unless it is said otherwise.
     pub(super) flags: BTreeMap<FlagKey, RawFlag>,
-    /// What differs in an environment such as staging.
+    /// What differs in an environment such as staging; not in this version.
     pub(super) env: Option<Spanned<BTreeMap<String, toml::Value>>>,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct RawReports {
 pub(super) struct RawRun {
     /// Starts the app, such as `node main.js`; it listens on `$PORT`.
     pub(super) web: Option<Command>,
-    /// Runs once before a release gets traffic, such as `node migrate.js`.
+    /// Runs once before a release gets traffic, such as `node migrate.js`; for 5 min at most.
     pub(super) release: Option<Command>,
     /// The environment of the app, beside what Toehold gives.
     pub(super) env: BTreeMap<EnvName, EnvValue>,
@@ -207,9 +207,9 @@ pub(super) struct RawRule {
 pub(super) struct RawMachines {
     /// Where instances run: `local`, as processes of this machine.
     pub(super) provider: Option<Spanned<Line>>,
-    /// The size of a machine, where the provider makes machines.
+    /// The size of a machine, where the provider makes machines; not in this version.
     pub(super) size: Option<Spanned<Line>>,
-    /// An Ansible playbook that configures a machine.
+    /// An Ansible playbook that configures a machine; not in this version.
     pub(super) playbook: Option<Spanned<Line>>,
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toehold_core::model::{AppName, Number, RunId, Track};
 use tokio_util::sync::CancellationToken;
 
-use super::{Control, ControlError, build};
+use super::ControlError;
 
 /// How many builds run at once.
 const AT_ONCE: usize = 2;
@@ -120,46 +120,30 @@ impl Queue {
         let entry = self.waiting.remove(place)?;
         Some(Running { entry, cancel: CancellationToken::new(), stop: Arc::default() })
     }
-}
 
-/// Starts builds until shutdown, then stops those that run.
-pub(super) async fn run(control: Arc<Control>) {
-    loop {
-        tokio::select! {
-            () = control.shutdown.cancelled() => break,
-            () = control.wake_queue.notified() => {}
-        }
-        while let Some(running) = control.next_build() {
-            let control = Arc::clone(&control);
-            let tasks = control.tasks.clone();
-            tasks.spawn(async move {
-                let entry = running.0.clone();
-                build::run(&control, running).await;
-                control
-                    .queue()
-                    .running
-                    .retain(|it| it.entry.app != entry.app || it.entry.number != entry.number);
-                control.wake_queue.notify_one();
-            });
-        }
+    /// Lets the next build begin, where one may.
+    pub(super) fn begin(&mut self) -> Option<Started> {
+        let running = self.next()?;
+        let started = (running.entry.clone(), running.cancel.clone(), Arc::clone(&running.stop));
+        self.running.push(running);
+        Some(started)
     }
-    for running in &control.queue().running {
-        running.cancel.cancel();
+
+    /// A build runs no more.
+    pub(super) fn ended(&mut self, entry: &Entry) {
+        self.running.retain(|it| it.entry.app != entry.app || it.entry.number != entry.number);
+    }
+
+    /// Stops all that run, without a verdict.
+    pub(super) fn stop_all(&self) {
+        for running in &self.running {
+            running.cancel.cancel();
+        }
     }
 }
 
 /// What a build's task needs to know of its place in the queue.
 pub(super) type Started = (Entry, CancellationToken, Arc<Mutex<Option<Stop>>>);
-
-impl Control {
-    fn next_build(&self) -> Option<Started> {
-        let mut queue = self.queue();
-        let running = queue.next()?;
-        let started = (running.entry.clone(), running.cancel.clone(), Arc::clone(&running.stop));
-        queue.running.push(running);
-        Some(started)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -171,10 +155,7 @@ mod tests {
     }
 
     fn start(queue: &mut Queue) -> Option<(Number, Arc<Mutex<Option<Stop>>>)> {
-        let running = queue.next()?;
-        let seen = (running.entry.number, Arc::clone(&running.stop));
-        queue.running.push(running);
-        Some(seen)
+        queue.begin().map(|(entry, _, stop)| (entry.number, stop))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use toehold_core::decide::Decision;
 use toehold_core::model::{App, AppName, Event, EventKind, Number, Release, Subject};
 use toehold_core::spec::Spec;
 use toehold_core::wire::api::Done;
-use toehold_core::wish::{Wish, grant};
+use toehold_core::wish::{Wish, already, grant};
 
 use super::apps::{app_key, release_key};
 use super::carry_out::Change;
@@ -87,7 +87,7 @@ impl Control {
                 text = decision
                     .events
                     .first()
-                    .map_or_else(|| "it is so already".to_owned(), |event| event.text.clone());
+                    .map_or_else(|| already(&decision.app, wish), |event| event.text.clone());
                 Ok(Change::from(decision))
             })
             .await?;

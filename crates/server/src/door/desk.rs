@@ -16,11 +16,11 @@ use toehold_core::wire::agent::LogFrom;
 use toehold_core::wire::api::Problem;
 
 use super::Door;
-use super::access::Caller;
 use super::api::apps::seen_by;
 use super::api::events::asked_about;
 use super::api::instances::named;
 use super::assets;
+use super::caller::Caller;
 use super::extract::{Asked, At};
 use super::pages::app::Said;
 use super::pages::build::BuildPage;

@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::Door;
-use super::access::Caller;
 use super::api::flags::set_of;
+use super::caller::Caller;
 use super::extract::{Asked, At, Raw};
 use super::origin::{Which, meant, named};
 use super::problem::Unable;

@@ -9,8 +9,8 @@ use toehold_core::model::{AppName, Track};
 use toehold_core::wire::api::{DeployRequest, Done};
 
 use super::Door;
-use super::access::Caller;
 use super::api::{apps, flags};
+use super::caller::Caller;
 use super::extract::Asked;
 use super::problem::Unable;
 use super::routes::Need;

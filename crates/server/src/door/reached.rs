@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::http::header::{HOST, HeaderName};
 use axum::http::{HeaderMap, uri::Authority};
 
-use super::access::Peer;
+use super::caller::Peer;
 
 /// Whether a server in front took the request by HTTPS.
 pub(crate) fn by_https(headers: &HeaderMap) -> bool {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::access::Peer;
+use super::caller::Peer;
 use super::{Local, router};
 use crate::control::Control;
 

@@ -167,11 +167,13 @@ impl Repository {
     /// # Errors
     /// Where git cannot be run.
     pub async fn forget(&self, commit: &CommitId) -> Result<(), SourceError> {
-        self.git(format!("forget commit {}", commit.short()))
-            .args(["update-ref", "-d", "--end-of-options"])
-            .arg(kept_ref(commit))
-            .run()
-            .await?;
+        for name in [kept_ref(commit), sent_ref(commit)] {
+            self.git(format!("forget commit {}", commit.short()))
+                .args(["update-ref", "-d", "--end-of-options"])
+                .arg(name)
+                .run()
+                .await?;
+        }
         Ok(())
     }
 
@@ -215,6 +217,11 @@ impl Repository {
 
 fn kept_ref(commit: &CommitId) -> String {
     format!("refs/toehold/kept/{commit}")
+}
+
+/// Where a commit lies that was sent without a branch.
+pub(super) fn sent_ref(commit: &CommitId) -> String {
+    format!("refs/toehold/deploys/{commit}")
 }
 
 /// The commit git answered with.

@@ -12,7 +12,7 @@ use toehold_core::model::{BranchName, CommitId};
 
 use crate::source::SourceError;
 use crate::source::git::{Git, REMOTE_TIMEOUT};
-use crate::source::repository::commit_in;
+use crate::source::repository::{commit_in, sent_ref};
 
 /// A folder under git, with a work tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Worktree {
         self.git(format!("send commit {} to {}", commit.short(), repository.display()))
             .args(["push", "--quiet", "--no-recurse-submodules", "--"])
             .arg(repository)
-            .arg(format!("{commit}:refs/toehold/deploys/{commit}"))
+            .arg(format!("{commit}:{}", sent_ref(commit)))
             .timeout(REMOTE_TIMEOUT)
             .run()
             .await?;

@@ -171,6 +171,9 @@ async fn a_commit_that_is_kept_survives_force_pushes_and_clean_ups() {
     let old = stage.commit("one");
     stage.push(&["main"]);
     stage.repository.keep(&old).await.expect("it is here");
+    // As `toehold deploy` sends it.
+    let sent = format!("{old}:refs/toehold/deploys/{old}");
+    assert!(stage.push(&[&sent]).status.success());
     git(&stage.work(), &["commit", "--amend", "--allow-empty", "--quiet", "-m", "another"]);
     let pushed = stage.push(&["--force", "main"]);
     assert!(pushed.status.success(), "{}", said(&pushed));

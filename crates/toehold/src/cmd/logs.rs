@@ -84,6 +84,9 @@ async fn of_instances(
     loop {
         let instances = instances(client, app, instance, logs.release).await?;
         let several = instances.len() > 1;
+        if instances.is_empty() && !logs.follow {
+            show::talk("no instance runs; what a build said: toehold logs NUMBER");
+        }
         let mut news = false;
         for id in instances {
             let from = next.get(&id).map_or_else(|| begin.clone(), |at| format!("offset={at}"));

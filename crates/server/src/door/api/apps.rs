@@ -10,7 +10,7 @@ use toehold_core::wish::Wish;
 
 use crate::control::{Deployed, HeldPush, Pushed};
 use crate::door::Door;
-use crate::door::access::Caller;
+use crate::door::caller::Caller;
 use crate::door::extract::{At, Sent};
 use crate::door::problem::Unable;
 

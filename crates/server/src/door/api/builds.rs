@@ -8,7 +8,7 @@ use toehold_core::wire::api::Done;
 
 use crate::control::LogChunk;
 use crate::door::Door;
-use crate::door::access::Caller;
+use crate::door::caller::Caller;
 use crate::door::extract::{Asked, At};
 use crate::door::problem::Unable;
 

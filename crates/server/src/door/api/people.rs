@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use toehold_core::time::Timestamp;
 use toehold_core::wire::api::{Done, TokenView};
 
-use crate::door::access::{Caller, Peer};
+use crate::door::caller::{Caller, Peer};
 use crate::door::extract::{At, Sent};
 use crate::door::problem::Unable;
 use crate::door::{Door, reached};
@@ -59,6 +59,13 @@ pub(crate) async fn create_token(
         let title = "a token has a name and at least one scope";
         return Err(Unable::bad_request("token_unusable", title)
             .hint("toehold tokens create NAME --scope read"));
+    }
+    if new.expires_s == Some(0) {
+        return Err(Unable::bad_request(
+            "token_unusable",
+            "a token that ends at once is of no use",
+        )
+        .hint("toehold tokens create NAME --scope read --expires 90d"));
     }
     let now = door.control.clock().now();
     let expires_at = new.expires_s.map(|seconds| now.plus(Duration::from_secs(seconds)));

@@ -7,7 +7,7 @@ use toehold_core::model::AppName;
 use toehold_core::wire::api::Done;
 
 use crate::door::Door;
-use crate::door::access::Caller;
+use crate::door::caller::Caller;
 use crate::door::extract::{At, Sent};
 use crate::door::problem::Unable;
 use crate::secret::Secret;

@@ -7,8 +7,8 @@ use toehold_core::model::{AppName, Number};
 use toehold_core::wish::Wish;
 
 use crate::door::Door;
-use crate::door::access::Caller;
 use crate::door::api::flags::turn;
+use crate::door::caller::Caller;
 use crate::door::extract::{At, Filled};
 use crate::door::problem::Unable;
 

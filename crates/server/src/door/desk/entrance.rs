@@ -10,8 +10,8 @@ use serde::Deserialize;
 use crate::door::Door;
 use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
 
-use crate::door::access::{Caller, Peer, failed};
 use crate::door::assets;
+use crate::door::caller::{Caller, Peer, failed};
 use crate::door::extract::{Asked, Filled};
 use crate::door::pages;
 use crate::door::problem::Unable;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::load;
 use crate::door::Door;
-use crate::door::access::Caller;
+use crate::door::caller::Caller;
 use crate::door::extract::At;
 use crate::door::problem::Unable;
 use crate::door::stream;

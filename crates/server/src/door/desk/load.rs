@@ -8,8 +8,8 @@ use toehold_core::wire::proxy::Histogram;
 
 use crate::control::Span;
 use crate::door::Door;
-use crate::door::access::Caller;
 use crate::door::api::apps::seen_by;
+use crate::door::caller::Caller;
 use crate::door::pages::Viewer;
 use crate::door::pages::app::{AppPage, Beat, Pulse, Said};
 use crate::door::pages::chart::{BUCKET_SECONDS, BUCKETS};

@@ -1,0 +1,26 @@
+//! Who is believed to be who.
+
+use super::*;
+use axum::http::HeaderValue;
+
+fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect()
+}
+
+#[test]
+fn a_token_comes_as_bearer_or_as_api_key() {
+    assert_eq!(token_of(&headers(&[("authorization", "bearer th_x")])), Some("th_x"));
+    assert_eq!(token_of(&headers(&[("x-api-key", "th_x")])), Some("th_x"));
+    assert_eq!(token_of(&headers(&[("authorization", "Basic th_x")])), None);
+}
+
+#[test]
+fn the_cookie_that_only_this_host_can_set_counts_first() {
+    let both = headers(&[("cookie", "a=b; toehold-session=1; __Host-toehold-session=2")]);
+    assert_eq!(session_of(&both), Some("2"));
+    assert_eq!(session_of(&headers(&[("cookie", "toehold-session=1")])), Some("1"));
+    assert_eq!(session_of(&headers(&[("cookie", "xtoehold-session=1")])), None);
+}
