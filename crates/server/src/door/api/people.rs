@@ -60,13 +60,6 @@ pub(crate) async fn create_token(
         return Err(Unable::bad_request("token_unusable", title)
             .hint("toehold tokens create NAME --scope read"));
     }
-    if new.expires_s == Some(0) {
-        return Err(Unable::bad_request(
-            "token_unusable",
-            "a token that ends at once is of no use",
-        )
-        .hint("toehold tokens create NAME --scope read --expires 90d"));
-    }
     let now = door.control.clock().now();
     let expires_at = new.expires_s.map(|seconds| now.plus(Duration::from_secs(seconds)));
     let tokens = door.control.tokens();
