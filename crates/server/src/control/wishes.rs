@@ -1,10 +1,13 @@
 //! What people and jobs ask for.
 
+use std::time::Duration;
+
 use toehold_core::decide::Decision;
 use toehold_core::model::{App, AppName, Event, EventKind, Number, Release, Subject};
 use toehold_core::spec::Spec;
 use toehold_core::wire::api::Done;
 use toehold_core::wish::{Wish, already, grant};
+use tracing::warn;
 
 use super::apps::{app_key, release_key};
 use super::carry_out::Change;
@@ -12,6 +15,9 @@ use super::{Control, ControlError};
 use crate::source::hooks::HookCommand;
 use crate::source::repository::Repository;
 use crate::store::{CommitError, Rev, Txn, Write};
+
+/// How long the proxy may take to put a wish in force before it is answered.
+const OBEDIENCE: Duration = Duration::from_secs(2);
 
 impl Control {
     /// Makes an app and its repository; what is there already is left as it is.
@@ -91,7 +97,22 @@ impl Control {
                 Ok(Change::from(decision))
             })
             .await?;
+        self.in_force().await;
         Ok(Done { text, event: revs.first().copied() })
+    }
+
+    /// Waits until the proxy obeys: what was answered as done holds from the next request on. Where
+    /// the proxy is away, what is decided counts once it is back.
+    async fn in_force(&self) {
+        if self.parts.fleet.proxy().is_none() {
+            return;
+        }
+        let newest = self.plans().order();
+        let mut applied = self.parts.fleet.applied();
+        let obeyed = applied.wait_for(|applied| applied.order >= newest);
+        if tokio::time::timeout(OBEDIENCE, obeyed).await.is_err() {
+            warn!(plan = newest.rev, "the proxy has not put a plan in force yet");
+        }
     }
 
     /// A release of an app.
