@@ -24,6 +24,7 @@ pub mod situation;
 pub mod spec;
 pub mod tell;
 pub mod time;
+pub mod why;
 pub mod wire;
 pub mod wish;
 pub mod world;

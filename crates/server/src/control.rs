@@ -54,7 +54,6 @@ pub use health::Finding;
 pub use push::{Deployed, Pushed, Verdict};
 pub use queue::HeldPush;
 pub use webhook::{Received, WebhookError};
-pub use why::Link;
 
 /// Why something asked of the control plane was not done.
 #[derive(Debug, Error)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use toehold_core::model::{AppName, Event};
+use toehold_core::why::Link;
 use toehold_core::wire::api::{AppView, ReleaseView};
-use toehold_server::control::Link;
 
 use crate::context::Context;
 use crate::report::{Failure, Outcome};

@@ -1,14 +1,7 @@
 //! Whose page it is.
 
 use super::*;
-use axum::http::HeaderValue;
-
-fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    pairs
-        .iter()
-        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-        .collect()
-}
+use crate::door::caller::tests::headers;
 
 #[test]
 fn only_a_page_of_ours_may_change_something() {

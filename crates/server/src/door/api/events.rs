@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use toehold_core::model::{AppName, Event, Subject};
+use toehold_core::why::Link;
 
-use crate::control::{Link, Span};
+use crate::control::Span;
 use crate::door::Door;
 use crate::door::extract::{Asked, At};
 use crate::door::problem::Unable;

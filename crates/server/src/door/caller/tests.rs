@@ -3,7 +3,7 @@
 use super::*;
 use axum::http::HeaderValue;
 
-fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+pub(crate) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
