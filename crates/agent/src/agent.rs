@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use crate::dial::ControlPlane;
 use crate::link::Link;
 use crate::placement::{PlacementError, Placements};
 use crate::sample::{Machine, Sampler};
@@ -34,12 +35,12 @@ const STOP_MARGIN: Duration = Duration::from_secs(10);
 const STOP_POLL: Duration = Duration::from_millis(10);
 
 /// How an agent is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where its state lies; one agent a folder.
     pub dir: PathBuf,
-    /// The control plane's socket; it need not be there.
-    pub socket: PathBuf,
+    /// Where the control plane is; it need not be there.
+    pub control: ControlPlane,
     /// The name of this machine.
     pub machine: MachineName,
     /// The version that is told to the control plane.
@@ -78,7 +79,7 @@ pub async fn run(
     mut ending: watch::Receiver<Option<Ending>>,
 ) -> Result<(), AgentError> {
     let _lock = FolderLock::take(&settings.dir)?;
-    let shop = Shop::open(&settings.dir)
+    let shop = Shop::open(&settings.dir, settings.control.clone())
         .map_err(|source| AgentError::Folder { dir: settings.dir.clone(), source })?;
     let shop = Arc::new(shop);
     let (placements, opened) = Placements::open(&settings.dir);
@@ -89,7 +90,7 @@ pub async fn run(
     crew.begin();
     let (sender, mut incoming) = mpsc::channel(4);
     let link = Link {
-        socket: settings.socket,
+        control: settings.control,
         machine: settings.machine,
         version: settings.version,
         shop,
@@ -273,6 +274,7 @@ impl Crew {
         );
         // One that still ends and is not placed any more runs from a folder we cannot name.
         if self.posts.values().all(|it| it.wish.borrow().is_some()) {
+            self.shop.forget_packed(&used);
             self.shop.artifacts.sweep(used).await;
         }
     }

@@ -50,6 +50,11 @@ impl Artifacts {
         self.dir.join(artifact.as_str())
     }
 
+    /// Whether `artifact` lies here unpacked.
+    pub(crate) fn has(&self, artifact: &Digest) -> bool {
+        settled::is_whole(&self.place(artifact))
+    }
+
     /// The folder of `artifact`, unpacked from `path` where it is not there yet.
     pub(crate) async fn folder(
         &self,

@@ -9,6 +9,10 @@
 mod agent;
 mod artifact;
 mod board;
+mod dial;
+mod fetch;
+mod identity;
+mod join;
 mod journal;
 mod link;
 mod placement;
@@ -20,3 +24,6 @@ mod supervise;
 mod time;
 
 pub use agent::{AgentError, Ending, Settings, run};
+pub use dial::{ControlPlane, DialError};
+pub use identity::{Identity, Membership};
+pub use join::{JoinError, join};

@@ -1,21 +1,18 @@
 //! The line to the control plane: dialled for ever, dropped at the first trouble.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_core::model::MachineName;
 use toehold_core::wire::agent::{FromAgent, Placement, ToAgent};
-use toehold_host::link::{LinkError, Writer, dial, split};
+use toehold_host::link::{LinkError, Writer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::dial::{ControlPlane, DialError, work};
 use crate::shop::Shop;
 use crate::time::now;
-
-/// The longest a call may take to be answered.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The first wait before dialling again, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -29,7 +26,7 @@ const REPORT_PAUSE: Duration = Duration::from_millis(20);
 
 /// The line to the control plane.
 pub(crate) struct Link {
-    pub(crate) socket: PathBuf,
+    pub(crate) control: ControlPlane,
     pub(crate) machine: MachineName,
     pub(crate) version: String,
     pub(crate) shop: Arc<Shop>,
@@ -52,7 +49,9 @@ impl Link {
                 (wait, said) = (FIRST_WAIT, false);
             }
             if !said {
-                tracing::warn!(socket = %self.socket.display(), "The control plane is away ({error}): all goes on by the last placement.");
+                tracing::warn!(
+                    "The control plane is away ({error}): all goes on by the last placement."
+                );
                 said = true;
             }
             tokio::time::sleep(jittered(wait)).await;
@@ -60,11 +59,11 @@ impl Link {
         }
     }
 
-    async fn talk(&self) -> Result<(), LinkError> {
-        let (mut reader, mut writer) = split(dial(&self.socket, DIAL_TIMEOUT).await?);
+    async fn talk(&self) -> Result<(), DialError> {
+        let (mut reader, mut writer) = work::<ToAgent, FromAgent>(&self.control).await?;
         let (machine, version) = (self.machine.clone(), self.version.clone());
         writer.send(&FromAgent::Hello { machine, version }).await?;
-        tracing::info!(socket = %self.socket.display(), "The control plane is there.");
+        tracing::info!("The control plane is there.");
         let mut every = tokio::time::interval(REPORT_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -74,7 +73,10 @@ impl Link {
                     Some(message) => self.answer(message, &mut writer).await?,
                     None => return Ok(()),
                 },
-                _ = every.tick() => self.report(&mut writer).await?,
+                _ = every.tick() => {
+                    self.report(&mut writer).await?;
+                    self.renew(&mut writer).await?;
+                }
                 () = self.shop.board.changed() => {
                     tokio::time::sleep(REPORT_PAUSE).await;
                     self.report(&mut writer).await?;
@@ -99,6 +101,25 @@ impl Link {
                 let piece = self.shop.journals.read(&instance, from, max_bytes);
                 writer.send(&FromAgent::Log { request, piece }).await
             }
+            ToAgent::Certificate(certificate) => {
+                if let ControlPlane::Elsewhere(membership) = &self.control
+                    && let Err(error) = membership.renew(certificate)
+                {
+                    tracing::error!(%error, "A new certificate could not be kept; it is asked for again.");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for another certificate where this one is old.
+    async fn renew(&self, writer: &mut Writer<FromAgent>) -> Result<(), LinkError> {
+        match &self.control {
+            ControlPlane::Here(_) => Ok(()),
+            ControlPlane::Elsewhere(membership) => match membership.wants_another(now()) {
+                Some(public_key) => writer.send(&FromAgent::Renew { public_key }).await,
+                None => Ok(()),
+            },
         }
     }
 
@@ -118,6 +139,6 @@ fn jittered(wait: Duration) -> Duration {
     wait / 2 + wait * u32::try_from(dice).unwrap_or(0) / 2048
 }
 
-fn cause(error: &LinkError) -> String {
+fn cause(error: &DialError) -> String {
     std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"))
 }

@@ -1,10 +1,10 @@
 //! What all instances on a machine share: folders, ports, logs, and the board.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use toehold_host::process::{Marker, boot_id, marked};
 
 use crate::artifact::{Artifacts, Limits};
 use crate::board::Board;
+use crate::dial::ControlPlane;
 use crate::journal::Journals;
 use crate::release::Releases;
 use crate::sample::Measured;
@@ -25,9 +26,12 @@ pub(crate) const MARK: &str = "TOEHOLD_INSTANCE";
 const INHERITED: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 
 /// What all instances on a machine share.
-#[derive(Debug)]
 pub(crate) struct Shop {
     pub(crate) dir: PathBuf,
+    /// Where artifacts come from that are not on this machine.
+    pub(crate) control: ControlPlane,
+    /// Held while an artifact is brought here: two instances of a release need it once.
+    pub(crate) bringing: tokio::sync::Mutex<()>,
     pub(crate) board: Board,
     pub(crate) artifacts: Artifacts,
     pub(crate) journals: Journals,
@@ -43,7 +47,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     /// The shop whose state lies in `dir`, which is there.
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn open(dir: &Path, control: ControlPlane) -> io::Result<Self> {
         let dir = fs::canonicalize(dir)?;
         fs::create_dir_all(dir.join("instances"))?;
         let folder = Digest::of(dir.as_os_str().as_encoded_bytes()).short().to_owned();
@@ -57,6 +61,8 @@ impl Shop {
             inherited: inherited(),
             running: Mutex::default(),
             ports: Mutex::default(),
+            control,
+            bringing: tokio::sync::Mutex::default(),
             dir,
         })
     }
@@ -85,11 +91,11 @@ impl Shop {
     pub(crate) fn environment(&self, placed: &Placed, port: u16) -> Vec<(OsString, OsString)> {
         let ours = [
             ("PORT", port.to_string()),
-            ("HOST", Ipv4Addr::LOCALHOST.to_string()),
+            ("HOST", placed.listen.to_string()),
             ("RELEASE", placed.release.0.to_string()),
             ("TRACK", placed.track.to_string()),
             ("INSTANCE", placed.id.to_string()),
-            ("TOEHOLD_DATA", placed.data_dir.clone()),
+            ("TOEHOLD_DATA", self.data_dir(placed).display().to_string()),
         ];
         let mut env: BTreeMap<OsString, OsString> = self.inherited.iter().cloned().collect();
         env.extend(placed.env.iter().map(|(key, value)| (key.into(), value.into())));
@@ -97,17 +103,40 @@ impl Shop {
         env.into_iter().collect()
     }
 
+    /// The folder all instances of an app on this machine share.
+    pub(crate) fn data_dir(&self, placed: &Placed) -> PathBuf {
+        let ours = || self.dir.join("data").join(placed.id.app().as_str());
+        placed.data_dir.as_ref().map_or_else(ours, PathBuf::from)
+    }
+
+    /// Where an artifact lies that was brought here.
+    pub(crate) fn packed(&self, artifact: &Digest) -> PathBuf {
+        self.dir.join("artifacts").join(format!("{}.tar.zst", artifact.as_str()))
+    }
+
+    /// Removes what was brought of artifacts that nobody needs any more.
+    pub(crate) fn forget_packed(&self, used: &BTreeSet<Digest>) {
+        for entry in fs::read_dir(self.dir.join("artifacts")).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_used = used.iter().any(|it| name.to_string_lossy().starts_with(it.as_str()));
+            if !is_used && let Err(error) = fs::remove_file(entry.path()) {
+                tracing::warn!(path = %entry.path().display(), %error, "What was brought of an artifact could not be removed.");
+            }
+        }
+    }
+
     /// A port of this machine for an instance: `wanted` where it is free, so that it stays the
     /// same over restarts; else one that is free now.
-    pub(crate) fn port(&self, id: &InstanceId, wanted: Option<u16>) -> io::Result<u16> {
+    pub(crate) fn port(&self, placed: &Placed, wanted: Option<u16>) -> io::Result<u16> {
+        let (id, at) = (&placed.id, placed.listen);
         let mut ports = lock(&self.ports);
         ports.remove(id);
         let taken = |port: &u16| ports.values().any(|other| other == port);
-        let port = match wanted.filter(|port| !taken(port) && bind(*port).is_ok()) {
+        let port = match wanted.filter(|port| !taken(port) && bind(at, *port).is_ok()) {
             Some(port) => port,
             None => loop {
                 // One given to an instance that does not listen yet is free only seemingly.
-                let port = bind(0)?;
+                let port = bind(at, 0)?;
                 if !taken(&port) {
                     break port;
                 }
@@ -143,13 +172,8 @@ impl Shop {
     }
 }
 
-/// Where an instance with this port listens.
-pub(crate) fn address(port: u16) -> SocketAddr {
-    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into()
-}
-
-fn bind(port: u16) -> io::Result<u16> {
-    Ok(TcpListener::bind(address(port))?.local_addr()?.port())
+fn bind(at: IpAddr, port: u16) -> io::Result<u16> {
+    Ok(TcpListener::bind((at, port))?.local_addr()?.port())
 }
 
 fn inherited() -> Vec<(OsString, OsString)> {

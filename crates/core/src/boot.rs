@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::draft::Draft;
-use crate::model::{Instance, InstancePhase, InstanceStatus, Number, Track};
+use crate::model::{Instance, InstancePhase, InstanceStatus, Number, Provider, Track};
 use crate::situation::Heard;
 use crate::spec::Spec;
 use crate::tell;
@@ -14,6 +14,12 @@ use crate::time::Timestamp;
 /// So long may it take until an agent has fetched and unpacked an artifact, beside the deadline
 /// the app has for its health.
 pub const UNPACK: Duration = Duration::from_secs(30);
+
+/// So long may a machine take to be made, reached and configured.
+pub const MACHINE: Duration = Duration::from_mins(20);
+
+/// So long may an artifact take over a network.
+pub const FETCH: Duration = Duration::from_mins(5);
 
 /// So long may the release command run before the first process begins.
 pub const RELEASE_COMMAND: Duration = Duration::from_mins(10);
@@ -42,17 +48,19 @@ pub fn failure(
     heard: &Heard,
 ) -> Option<Failure> {
     let spec = draft.spec(release)?;
-    draft.running(track, release).filter(|instance| !draft.seen().serves(instance)).find_map(
-        |instance| {
-            let status = draft.status(instance);
-            let (start, allowed) = time(instance, status, spec, draft.now());
-            let watched = heard.watched(since.max(start), draft.now());
-            let is_late = watched.is_some_and(|watched| watched > allowed);
-            let late = || is_late.then(|| too_late(instance, status, spec));
-            let why = broken(instance, status).or_else(late)?;
-            Some(Failure { why, facts: facts(instance, status, spec, watched) })
-        },
-    )
+    let seen = draft.seen();
+    let waits = |it: &&Instance| !seen.serves(it) && !seen.has_lost_its_machine(it);
+    draft.running(track, release).filter(waits).find_map(|instance| {
+        let status = draft.status(instance);
+        let (start, allowed) = time(instance, status, spec, draft.now());
+        let watched = heard.watched(since.max(start), draft.now());
+        // Nobody is blamed for what its machine's agent had no chance to say.
+        let is_heard = draft.seen().hears(instance);
+        let is_late = is_heard && watched.is_some_and(|watched| watched > allowed);
+        let late = || is_late.then(|| too_late(instance, status, spec));
+        let why = broken(instance, status).or_else(late)?;
+        Some(Failure { why, facts: facts(instance, status, spec, watched) })
+    })
 }
 
 /// It said so itself, or died too often.
@@ -83,12 +91,15 @@ fn time(
     let has_begun = status.is_some_and(|status| status.run.is_some() || status.restarts > 0);
     let started = status.and_then(|status| status.started_at).filter(|_| has_begun);
     // A machine whose clock is off is not believed about it.
+    let Some(place) = &instance.place else { return (instance.created_at, MACHINE) };
+    let asked = instance.created_at.max(place.since);
+    let unpack = if spec.machines.provider == Provider::Local { UNPACK } else { FETCH + UNPACK };
     match started.filter(|started| (instance.created_at..=now).contains(started)) {
         Some(started) => (started, deadline + spec.health.timeout),
         None if spec.run.release.is_some() && !has_begun => {
-            (instance.created_at, deadline + UNPACK + RELEASE_COMMAND)
+            (asked, deadline + unpack + RELEASE_COMMAND)
         }
-        None => (instance.created_at, deadline + UNPACK),
+        None => (asked, deadline + unpack),
     }
 }
 
@@ -96,6 +107,9 @@ fn too_late(instance: &Instance, status: Option<&InstanceStatus>, spec: &Spec) -
     let name = instance.id.short();
     let deadline = tell::duration(spec.health.deadline);
     match status {
+        None if instance.place.is_none() => {
+            format!("no machine was found for {name} within {}", tell::duration(MACHINE))
+        }
         None => format!("{name} was never seen on a machine within {deadline}"),
         Some(status) if status.release != instance.release => {
             format!("{name} runs {} and not {} as it was told", status.release, instance.release)

@@ -39,6 +39,10 @@ pub enum Rule {
     AlertMeansAllStable,
     /// Numbers are never used twice, and instances never change what they are.
     NumbersGrow,
+    /// Never let an instance change its machine.
+    NeverMoved,
+    /// Never put an instance on a machine that does not take it.
+    NeverOnAClosedMachine,
     /// The route's revision grows by one with each change, and only then.
     RevisionGrows,
     /// The number of instances stays within its limits.
@@ -85,6 +89,15 @@ impl Case<'_> {
 
     fn will_be(&self, id: &InstanceId) -> Option<&Instance> {
         self.next.instances.iter().find(|instance| instance.id == *id)
+    }
+
+    /// Whether the agent of an instance's machine is heard, or the machine is gone.
+    fn is_heard(&self, instance: &Instance) -> bool {
+        let Some(place) = &instance.place else { return true };
+        match self.seen().machines.get(&place.machine) {
+            Some(machine) => machine.heard || machine.is_lost(),
+            None => true,
+        }
     }
 
     /// Whether the agent says of an instance that it serves what it should.

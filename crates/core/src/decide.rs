@@ -8,7 +8,9 @@
 mod health;
 mod memory;
 
-pub use crate::situation::{Decision, Heard, ProxySeen, Releases, Seen, Situation};
+pub use crate::situation::{
+    Decision, Heard, MachineSeen, ProxySeen, Releases, Seen, Situation, Standing,
+};
 pub use memory::Memory;
 
 use crate::draft::{Draft, TOEHOLD};

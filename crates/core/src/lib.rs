@@ -13,6 +13,7 @@ pub mod decide;
 pub mod draft;
 pub mod flag;
 pub mod health;
+pub mod machines;
 pub mod model;
 pub mod pipeline;
 pub mod plan;

@@ -6,6 +6,7 @@ mod artifact;
 mod build;
 mod event;
 mod instance;
+mod machine;
 mod name;
 mod release;
 mod report;
@@ -16,7 +17,10 @@ pub use app::{App, Pin, Rollout, RolloutPhase, Scale, ScaleMode, Stable};
 pub use artifact::{Digest, Manifest, StepVerdict};
 pub use build::{Build, BuildPhase, Failure, StepKind, StepOutcome, Trigger};
 pub use event::{Event, EventKind, Subject};
-pub use instance::{Evidence, Exit, Goal, Instance, InstancePhase, InstanceStatus, Reading, RunId};
+pub use instance::{
+    Evidence, Exit, Goal, Instance, InstancePhase, InstanceStatus, Place, Reading, RunId,
+};
+pub use machine::{Access, Configured, Machine, MachineGoal, MachinePhase, Provider};
 pub use name::{AppName, BranchName, CommitId, InstanceId, MachineName, NameError, Number};
 pub use release::{HealthCheck, HealthKind, Release, ReleaseVerdict};
 pub use report::{Case, CaseOutcome, Issue, IssueSummary, Report, Severity};

@@ -9,6 +9,7 @@ mod give_up;
 mod keep;
 mod launch;
 mod mend;
+mod place;
 mod retire;
 mod route;
 mod settle;
@@ -29,6 +30,7 @@ pub fn plan(draft: &mut Draft<'_>, heard: &Heard) {
     launch::take_back(draft);
     settle::where_ready(draft);
     launch::missing(draft);
+    place::waiting(draft);
     route(draft);
     drain::unwanted(draft);
     retire::drained(draft);

@@ -44,12 +44,17 @@ fn start(draft: &mut Draft<'_>, release: Number, heard: &Heard) {
         return;
     }
     let since = draft.app.rollout.as_ref().map_or(draft.now(), |rollout| rollout.step_since);
-    if draft.seen().agents_heard && all_healthy(draft, release) {
+    if hears_all(draft, Track::Canary, release) && all_healthy(draft, release) {
         change::serve(draft, release);
     } else if let Some(failure) = boot::failure(draft, Track::Canary, release, since, heard) {
         draft.judge(release, ReleaseVerdict::Bad { why: failure.why.clone() });
         abort(draft, &failure.why, failure.facts);
     }
+}
+
+/// Whether what is said of every instance of a release is to be believed.
+fn hears_all(draft: &Draft<'_>, track: Track, release: Number) -> bool {
+    draft.running(track, release).all(|instance| draft.seen().hears(instance))
 }
 
 /// Takes the share back where an alert was raised or nobody is left to serve it.

@@ -16,10 +16,10 @@ use std::time::Duration;
 use crate::check::check;
 use crate::decide::{Memory, decide};
 use crate::model::{
-    App, AppName, BranchName, CommitId, Digest, Instance, InstanceId, Number, Release,
+    App, AppName, BranchName, CommitId, Digest, Instance, InstanceId, MachineName, Number, Release,
     ReleaseVerdict,
 };
-use crate::situation::{Decision, Heard, Releases, Seen, Situation};
+use crate::situation::{Decision, Heard, MachineSeen, Releases, Seen, Situation};
 use crate::spec::{RunSpec, Spec};
 use crate::time::Timestamp;
 use crate::wish::{Refusal, Wish, grant};
@@ -42,7 +42,10 @@ impl Scene {
         let mut scene = Self {
             app: App::new(name(), before(600)),
             releases: (1..=9).map(|number| (Number(number), release(number))).collect(),
-            seen: Seen { agents_heard: true, ..Seen::default() },
+            seen: Seen {
+                machines: [(MachineName::local(), MachineSeen::local(true))].into(),
+                ..Seen::default()
+            },
             now: NOW,
         };
         wishes::read(&mut scene, wish);

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{App, Event, Instance, InstanceId, InstanceStatus, Number, Release};
+use crate::model::{
+    App, Event, Instance, InstanceId, InstancePhase, InstanceStatus, MachineName, Number, Provider,
+    Release,
+};
 use crate::time::Timestamp;
 
 /// The releases of an app that a decision may need: every one that an instance runs, stable's,
@@ -16,9 +19,8 @@ pub type Releases = BTreeMap<Number, Release>;
 pub struct Seen {
     /// What the agents say, by instance. An instance that is not here was not heard of.
     pub instances: BTreeMap<InstanceId, InstanceStatus>,
-    /// Whether the agents' machines were heard from since the control plane started and within the
-    /// last ten seconds: only then does an absent instance mean that it is gone.
-    pub agents_heard: bool,
+    /// The machines the app may use or has used, by name. One that is not here is gone.
+    pub machines: BTreeMap<MachineName, MachineSeen>,
     /// What the proxy says; `None` while it is away.
     pub proxy: Option<ProxySeen>,
 }
@@ -34,10 +36,41 @@ impl Seen {
         })
     }
 
+    /// Whether what is said of an instance, or not said, is to be believed: the agent of its machine
+    /// is heard, or its machine is gone and nobody can be. Only then does an absent instance mean
+    /// that it is gone.
+    #[must_use]
+    pub fn hears(&self, instance: &Instance) -> bool {
+        let machine = instance.place.as_ref().and_then(|place| self.machines.get(&place.machine));
+        machine.is_none_or(|machine| machine.heard || machine.is_lost())
+    }
+
+    /// Whether the machine of an instance is gone, and the instance with it.
+    #[must_use]
+    pub fn has_lost_its_machine(&self, instance: &Instance) -> bool {
+        let Some(place) = &instance.place else { return false };
+        self.machines.get(&place.machine).is_none_or(MachineSeen::is_lost)
+    }
+
     /// Whether it is known that no agent has this instance.
     #[must_use]
-    pub fn is_gone(&self, id: &InstanceId) -> bool {
-        self.agents_heard && !self.instances.contains_key(id)
+    pub fn is_gone(&self, instance: &Instance) -> bool {
+        instance.place.is_some()
+            && self.hears(instance)
+            && !self.instances.contains_key(&instance.id)
+    }
+
+    /// Whether any agent is heard: with none, the control plane has only just begun, or is cut off.
+    #[must_use]
+    pub fn hears_any(&self) -> bool {
+        self.machines.values().any(|machine| machine.heard)
+    }
+
+    /// Whether an agent says that an instance cannot be started.
+    #[must_use]
+    pub fn has_failed(&self, instance: &Instance) -> bool {
+        let status = self.instances.get(&instance.id);
+        status.is_some_and(|status| matches!(status.phase, InstancePhase::Failed { .. }))
     }
 
     /// Requests in flight at an instance, as the proxy says; 0 while it is away.
@@ -50,6 +83,61 @@ impl Seen {
     #[must_use]
     pub fn is_set_aside(&self, id: &InstanceId) -> bool {
         self.proxy.as_ref().is_some_and(|proxy| proxy.set_aside.contains(id))
+    }
+}
+
+/// What may be done with a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It takes instances of this app.
+    Open,
+    /// It keeps what it has.
+    Closed,
+    /// What runs there is to leave.
+    Emptying,
+    /// It was given up: whatever ran there is gone.
+    Lost,
+}
+
+/// What is known of a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineSeen {
+    /// Who gives it.
+    pub provider: Provider,
+    /// Whether its agent was heard from since the control plane started and within the last ten
+    /// seconds.
+    pub heard: bool,
+    /// What may be done with it.
+    pub standing: Standing,
+    /// Whether the app's playbook was run there.
+    pub is_configured: bool,
+    /// How many instances of other apps it has.
+    pub others: usize,
+}
+
+impl MachineSeen {
+    /// The machine Toehold runs on.
+    #[must_use]
+    pub const fn local(heard: bool) -> Self {
+        Self {
+            provider: Provider::Local,
+            heard,
+            standing: Standing::Open,
+            is_configured: true,
+            others: 0,
+        }
+    }
+
+    /// Whether it was given up: whatever ran there is gone.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.standing == Standing::Lost
+    }
+
+    /// Whether what runs there is to leave.
+    #[must_use]
+    pub fn empties(&self) -> bool {
+        self.standing == Standing::Emptying
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AlertRule, AppName, HealthCheck, Split, StepKind, Track};
+use crate::model::{AlertRule, AppName, HealthCheck, Provider, Split, StepKind, Track};
 
 /// The configuration of an app, whole: what a release keeps and runs with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct Spec {
     pub scale: ScaleSpec,
     /// When it raises an alert.
     pub alerts: Vec<AlertRule>,
+    /// Where it runs.
+    #[serde(default)]
+    pub machines: MachinesSpec,
     /// Its flags, with the value a flag has when it is first seen.
     pub flags: BTreeMap<String, bool>,
 }
@@ -114,6 +117,18 @@ pub struct RunSpec {
     pub memory_bytes: u64,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
+}
+
+/// `[machines]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachinesSpec {
+    /// Who gives them.
+    pub provider: Provider,
+    /// The size of a machine, as an elastic provider calls it; its default where absent.
+    pub size: Option<String>,
+    /// The Ansible playbook a machine is configured by before it takes the app: a path in the
+    /// repository.
+    pub playbook: Option<String>,
 }
 
 /// `[proxy]`.

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod call;
 pub mod proxy;
 
 use serde::{Deserialize, Serialize};

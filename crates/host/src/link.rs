@@ -1,4 +1,4 @@
-//! Lines of JSON over a Unix socket.
+//! Lines of JSON over a socket, whichever kind it is.
 //!
 //! Whoever holds a [`Reader`] and a [`Writer`] speaks in whole messages: a message is one line, a
 //! line is bounded, and sending has a deadline, so that a peer which stopped reading cannot hold
@@ -15,12 +15,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toehold_core::wire::MAX_MESSAGE_BYTES;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 
 /// The longest a message may take to be sent.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest somebody who was asked may take to answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection over a network may carry nothing before the other side is asked whether it
+/// is still there; how often it is asked, and how often in vain before the connection is given up.
+const IDLE: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(3);
+const ASK_TIMES: u32 = 3;
 
 /// The longest path the kernel takes for a Unix socket, in bytes (`sun_path` without its NUL).
 const MAX_SOCKET_PATH_BYTES: usize = 107;
@@ -84,10 +92,15 @@ pub enum LinkError {
     Io(#[source] io::Error),
 }
 
+/// Where bytes come from: a Unix socket, or TLS over TCP.
+type Source = Box<dyn AsyncRead + Send + Sync + Unpin>;
+
+/// Where bytes go to.
+type Sink = Box<dyn AsyncWrite + Send + Sync + Unpin>;
+
 /// The half that receives messages of type `I`.
-#[derive(Debug)]
 pub struct Reader<I> {
-    half: OwnedReadHalf,
+    half: Source,
     buffer: Vec<u8>,
     /// How much of `buffer` was looked through for a line feed already.
     seen: usize,
@@ -95,20 +108,21 @@ pub struct Reader<I> {
 }
 
 /// The half that sends messages of type `O`.
-#[derive(Debug)]
 pub struct Writer<O> {
-    half: OwnedWriteHalf,
+    half: Sink,
     broken: bool,
     kind: PhantomData<fn(O)>,
 }
 
 /// Both halves of a link over `stream`.
 #[must_use]
-pub fn split<I: DeserializeOwned, O: Serialize>(stream: UnixStream) -> (Reader<I>, Writer<O>) {
-    let (read, write) = stream.into_split();
+pub fn split<I: DeserializeOwned, O: Serialize>(
+    stream: impl AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
+) -> (Reader<I>, Writer<O>) {
+    let (read, write) = tokio::io::split(stream);
     (
-        Reader { half: read, buffer: Vec::new(), seen: 0, kind: PhantomData },
-        Writer { half: write, broken: false, kind: PhantomData },
+        Reader { half: Box::new(read), buffer: Vec::new(), seen: 0, kind: PhantomData },
+        Writer { half: Box::new(write), broken: false, kind: PhantomData },
     )
 }
 
@@ -131,6 +145,19 @@ impl<I: DeserializeOwned> Reader<I> {
         }
     }
 
+    /// The same half, of which messages of another type are expected from here on.
+    #[must_use]
+    pub fn expecting<J>(self) -> Reader<J> {
+        let Self { half, buffer, seen, kind: _ } = self;
+        Reader { half, buffer, seen, kind: PhantomData }
+    }
+
+    /// What comes after the last message, as bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> impl AsyncRead + Send + Sync + Unpin {
+        std::io::Cursor::new(self.buffer).chain(self.half)
+    }
+
     fn take(&mut self, end: usize) -> Result<I, LinkError> {
         if end > MAX_MESSAGE_BYTES {
             return Err(LinkError::TooLong);
@@ -146,6 +173,19 @@ impl<I: DeserializeOwned> Reader<I> {
 }
 
 impl<O: Serialize> Writer<O> {
+    /// The same half, by which messages of another type are sent from here on.
+    #[must_use]
+    pub fn saying<P>(self) -> Writer<P> {
+        let Self { half, broken, kind: _ } = self;
+        Writer { half, broken, kind: PhantomData }
+    }
+
+    /// The half itself, for bytes that follow the last message.
+    #[must_use]
+    pub fn into_bytes(self) -> impl AsyncWrite + Send + Sync + Unpin {
+        self.half
+    }
+
     /// Sends one message, within 5 s. A message that was sent only in part, by an error or because
     /// the caller stopped waiting, breaks the link: later calls answer [`LinkError::Broken`].
     pub async fn send(&mut self, message: &O) -> Result<(), LinkError> {
@@ -158,7 +198,13 @@ impl<O: Serialize> Writer<O> {
         }
         line.push(b'\n');
         self.broken = true;
-        match tokio::time::timeout(SEND_TIMEOUT, self.half.write_all(&line)).await {
+        let half = &mut self.half;
+        // TLS keeps what was written until it is flushed.
+        let sent = async {
+            half.write_all(&line).await?;
+            half.flush().await
+        };
+        match tokio::time::timeout(SEND_TIMEOUT, sent).await {
             Ok(Ok(())) => {
                 self.broken = false;
                 Ok(())
@@ -177,6 +223,22 @@ pub async fn dial(path: &Path, timeout: Duration) -> Result<UnixStream, LinkErro
         Ok(connected) => connected.map_err(failed),
         Err(_) => Err(failed(io::Error::from(io::ErrorKind::TimedOut))),
     }
+}
+
+/// Lets a connection over a network end when the other side is gone without a word: a machine that
+/// lost its power, a cable that was pulled.
+pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt::{
+        set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
+        set_tcp_user_timeout,
+    };
+    set_socket_keepalive(stream, true)?;
+    set_tcp_keepidle(stream, IDLE)?;
+    set_tcp_keepintvl(stream, ASK_EVERY)?;
+    set_tcp_keepcnt(stream, ASK_TIMES)?;
+    let gone = IDLE + ASK_EVERY * ASK_TIMES;
+    set_tcp_user_timeout(stream, u32::try_from(gone.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
 }
 
 /// Listens on a socket at `path` that only its owner may use. A socket that lies there is taken to

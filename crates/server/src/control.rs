@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod lag;
 mod letters;
+mod machines;
 mod observe;
 mod project;
 mod push;
@@ -25,21 +26,25 @@ mod why;
 mod wishes;
 mod work;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use thiserror::Error;
-use toehold_core::model::{AppName, CommitId, InstanceId, Number};
+use toehold_core::model::{AppName, CommitId, InstanceId, MachineName, Number, Provider};
 use toehold_core::wish::Refusal;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::flags::{Flags, FlagsError};
 use crate::fleet::{Fleet, FleetError};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
+use crate::provider;
+use crate::provider::host_key::KeyError;
 use crate::secret::{Keys, Sessions, TokenError, Tokens, Vault, VaultError};
 use crate::settings::Settings;
 use crate::source::SourceError;
@@ -51,6 +56,7 @@ pub use builds::LogChunk;
 pub use causes::Causes;
 pub use events::Span;
 pub use health::Finding;
+pub use machines::{AddError, NewMachine};
 pub use push::{Deployed, Pushed, Verdict};
 pub use queue::HeldPush;
 pub use webhook::{Received, WebhookError};
@@ -111,6 +117,15 @@ pub enum ControlError {
     /// The decision did not hold what must hold of every decision; nothing was changed.
     #[error("the decision was not carried out: {0}")]
     Unsafe(String),
+    /// No such machine.
+    #[error("there is no machine {0}: `toehold machines ls` shows them")]
+    NoMachine(MachineName),
+    /// Machines' certificates could not be made or taken back.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The key Toehold logs in to machines with cannot be had.
+    #[error(transparent)]
+    SshKey(#[from] KeyError),
     /// Others changed the same thing again and again.
     #[error("{0} is being changed by others: try again")]
     Contended(AppName),
@@ -171,6 +186,10 @@ pub struct Parts {
     pub epoch: u64,
     /// The links.
     pub fleet: Arc<Fleet>,
+    /// Which machines may dial in.
+    pub authority: Arc<Authority>,
+    /// Who gives machines.
+    pub providers: BTreeMap<Provider, Box<dyn provider::Provider>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Flags.
@@ -191,12 +210,14 @@ pub struct Parts {
 pub struct Control {
     parts: Parts,
     apps: tokio::sync::Mutex<apps::Apps>,
+    machines: Mutex<machines::Machines>,
     metrics: Mutex<Metrics>,
     queue: Mutex<queue::Queue>,
     plans: Mutex<project::Plans>,
     itself: Weak<Self>,
     wake: Notify,
     wake_queue: Notify,
+    wake_machines: Notify,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -214,15 +235,18 @@ impl Control {
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, ControlError> {
         let apps = apps::Apps::load(&parts.store).await?;
+        let machines = machines::Machines::load(&parts.store).await?;
         let control = Arc::new_cyclic(|itself| Self {
             plans: Mutex::new(project::Plans::new(parts.epoch)),
             itself: Weak::clone(itself),
             parts,
             apps: tokio::sync::Mutex::new(apps),
+            machines: Mutex::new(machines),
             metrics: Mutex::default(),
             queue: Mutex::default(),
             wake: Notify::new(),
             wake_queue: Notify::new(),
+            wake_machines: Notify::new(),
             tasks: TaskTracker::new(),
             shutdown,
         });
@@ -233,6 +257,7 @@ impl Control {
             async move { flags.follow(shutdown).await }
         });
         control.tasks.spawn(turn::run(Arc::clone(&control)));
+        control.tasks.spawn(machines::run(Arc::clone(&control)));
         control.tasks.spawn(work::run(Arc::clone(&control)));
         control.tasks.spawn(retention::run(Arc::clone(&control)));
         Ok(control)

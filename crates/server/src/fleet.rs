@@ -3,6 +3,7 @@
 
 mod accept;
 mod agents;
+mod machines;
 mod proxies;
 
 use std::collections::BTreeMap;
@@ -11,13 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use toehold_core::model::{InstanceId, MachineName};
+use toehold_core::model::{Digest, InstanceId, MachineName};
 use toehold_core::wire::Order;
-use toehold_core::wire::agent::{LogFrom, LogPiece, Placement, Report, ToAgent};
+use toehold_core::wire::agent::{LogFrom, LogPiece, Placed, Placement, Report, ToAgent};
 use toehold_core::wire::proxy::{ProxyReport, Routes};
 use toehold_host::link::{self, LinkError};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+use crate::authority::{Authority, AuthorityError};
 
 /// How long an agent or a proxy may be silent before it counts as away.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -98,11 +102,14 @@ struct Question {
     answer: oneshot::Sender<Result<LogPiece, String>>,
 }
 
+/// Where questions to an agent are put, and its link is ended by dropping them all.
+type Questions = mpsc::Sender<Question>;
+
 /// What is known of all links, behind one short lock.
 #[derive(Default)]
 struct Known {
     agents: BTreeMap<MachineName, AgentSeen>,
-    questions: BTreeMap<MachineName, mpsc::Sender<Question>>,
+    questions: BTreeMap<MachineName, Questions>,
     proxy: Option<ProxyReported>,
     next_request: u64,
 }
@@ -129,6 +136,30 @@ impl Fleet {
         })
     }
 
+    /// Listens for agents on other machines until `shutdown`: who shows a certificate of the
+    /// authority is served, who has a token is let in. `shelf` says where an artifact lies.
+    pub fn listen_for_machines(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        authority: Arc<Authority>,
+        shelf: impl Fn(&Digest) -> PathBuf + Send + Sync + 'static,
+        shutdown: &CancellationToken,
+    ) -> Result<(), AuthorityError> {
+        let acceptor = authority.acceptor()?;
+        let gate = machines::Gate::new(Arc::clone(self), authority, acceptor, Box::new(shelf));
+        tokio::spawn(machines::listen(listener, gate, shutdown.clone()));
+        Ok(())
+    }
+
+    /// Ends the link to a machine that is not to be known any more.
+    pub fn hang_up(&self, machine: &MachineName) {
+        let mut known = self.known();
+        known.agents.remove(machine);
+        known.questions.remove(machine);
+        drop(known);
+        self.tell();
+    }
+
     /// Listens on `agent.sock` and `proxy.sock` in `folder` until `shutdown`.
     pub fn listen(
         self: &Arc<Self>,
@@ -141,7 +172,7 @@ impl Fleet {
         let agents = open(Self::agent_socket(folder), "agents")?;
         let proxies = open(Self::proxy_socket(folder), "the proxy")?;
         let fleet = Arc::clone(self);
-        let serve = move |stream| agents::serve(Arc::clone(&fleet), stream);
+        let serve = move |stream| agents::serve(Arc::clone(&fleet), stream, agents::Caller::Here);
         tokio::spawn(accept::links(agents, shutdown.clone(), serve));
         let fleet = Arc::clone(self);
         let serve = move |stream| proxies::serve(Arc::clone(&fleet), stream);
@@ -161,11 +192,20 @@ impl Fleet {
         folder.join("proxy.sock")
     }
 
-    /// Says what should run on each machine.
-    pub fn place(&self, placements: BTreeMap<MachineName, Placement>) {
+    /// Says what should run on each machine. A machine whose share is the same as before is told
+    /// nothing: each telling costs its disk a write.
+    pub fn place(&self, order: Order, placed: BTreeMap<MachineName, Vec<Placed>>) {
         self.placements.send_if_modified(|now| {
-            let changed = *now != placements;
-            *now = placements;
+            let mut next = BTreeMap::new();
+            for (machine, instances) in placed {
+                let same = now
+                    .get(&machine)
+                    .filter(|it| it.instances == instances && it.order.epoch == order.epoch);
+                let order = same.map_or(order, |it| it.order);
+                next.insert(machine, Placement { order, instances });
+            }
+            let changed = *now != next;
+            *now = next;
             changed
         });
     }
@@ -203,9 +243,10 @@ impl Fleet {
         self.applied.subscribe()
     }
 
-    /// Reads a piece of an instance's log from its agent.
+    /// Reads a piece of an instance's log from the agent of its machine, where that is known.
     pub async fn read_log(
         &self,
+        machine: Option<&MachineName>,
         instance: &InstanceId,
         from: LogFrom,
         max_bytes: u64,
@@ -214,7 +255,7 @@ impl Fleet {
             let mut known = self.known();
             known.next_request += 1;
             let request = known.next_request;
-            let machine = machine_of(&known, instance);
+            let machine = machine.cloned().or_else(|| machine_of(&known, instance));
             let asked = machine.and_then(|machine| known.questions.get(&machine).cloned());
             let (sender, answer) = oneshot::channel();
             let message = ToAgent::ReadLog { request, instance: instance.clone(), from, max_bytes };
@@ -238,10 +279,10 @@ impl Fleet {
     }
 }
 
-/// The machine whose agent knows the instance; where none says so, the only one there is: it may
+/// The machine whose agent knows the instance; where none says so, the one Toehold runs on: it may
 /// still keep the log of an instance that is gone.
 fn machine_of(known: &Known, instance: &InstanceId) -> Option<MachineName> {
     let knows = |seen: &AgentSeen| seen.report.instances.iter().any(|it| it.id == *instance);
     let found = known.agents.iter().find(|(_, seen)| knows(seen)).map(|(machine, _)| machine);
-    found.or_else(|| known.questions.keys().next()).cloned()
+    found.cloned().or_else(|| Some(MachineName::local()))
 }

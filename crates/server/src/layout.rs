@@ -44,6 +44,8 @@ impl Layout {
         api_socket => "run/api.sock",
         /// Keys, readable by the owner alone.
         keys => "keys",
+        /// The key Toehold logs in to machines with.
+        ssh_key => "keys/ssh",
         /// The apps' secrets, readable by the owner alone.
         secrets => "secrets",
         /// The apps' own bare repositories.

@@ -3,6 +3,7 @@
 //! Floors, from the ground: [`clock`] and [`secret`]; then the rooms that do work and do not know
 //! each other; then [`control`], the only room that knows many; then [`door`].
 
+pub mod authority;
 pub mod builder;
 pub mod clock;
 pub mod control;
@@ -12,6 +13,7 @@ pub mod fleet;
 pub mod layout;
 pub mod metrics;
 pub mod notify;
+pub mod provider;
 pub mod secret;
 pub mod settings;
 pub mod source;

@@ -15,7 +15,7 @@ mod token;
 mod vault;
 
 pub use file::FileError;
-pub use keys::Keys;
+pub use keys::{Keys, made_once};
 pub use random::{random_bytes, random_id, random_text};
 pub use scope::{Apps, Principal, Scope, ScopeError};
 pub use session::Sessions;

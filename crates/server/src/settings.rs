@@ -48,6 +48,7 @@ struct Raw {
     mail: Option<notify::MailSettings>,
     webhook: Option<notify::WebhookSettings>,
     keep: Keep,
+    machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
 }
 
@@ -61,6 +62,7 @@ impl Default for Raw {
             mail: None,
             webhook: None,
             keep: Keep::default(),
+            machines: MachineSettings::default(),
             apps: BTreeMap::new(),
         }
     }
@@ -68,8 +70,9 @@ impl Default for Raw {
 
 impl From<Raw> for Settings {
     fn from(raw: Raw) -> Self {
-        let Raw { listen, api, public_url, mail, webhook, keep, apps } = raw;
-        Self { listen, api, public_url, messages: notify::Settings { mail, webhook }, keep, apps }
+        let Raw { listen, api, public_url, mail, webhook, keep, machines, apps } = raw;
+        let messages = notify::Settings { mail, webhook };
+        Self { listen, api, public_url, messages, keep, machines, apps }
     }
 }
 
@@ -87,6 +90,8 @@ pub struct Settings {
     pub messages: notify::Settings,
     /// What is kept of the past.
     pub keep: Keep,
+    /// Machines other than the one Toehold runs on.
+    pub machines: MachineSettings,
     /// What is set for single apps.
     pub apps: BTreeMap<AppName, AppSettings>,
 }
@@ -112,6 +117,37 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self { artifacts: 20, artifact_bytes: 10 * 1024 * 1024 * 1024, builds: 200 }
+    }
+}
+
+/// `[machines]`: machines other than the one Toehold runs on.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MachineSettings {
+    /// Where agents of other machines are listened for; nowhere where absent.
+    pub listen: Option<SocketAddr>,
+    /// What they dial, as `host:port`; `listen` where absent.
+    pub address: Option<String>,
+    /// At most so many machines are made.
+    pub most: usize,
+    /// At most so much an hour is spent on machines that are made, in their provider's currency.
+    pub most_per_hour: Option<f64>,
+}
+
+impl Default for MachineSettings {
+    fn default() -> Self {
+        Self { listen: None, address: None, most: 10, most_per_hour: None }
+    }
+}
+
+impl MachineSettings {
+    /// What an agent on another machine dials; `None` where nobody would answer, or where nobody
+    /// says by which address this machine is reached.
+    #[must_use]
+    pub fn control(&self) -> Option<String> {
+        let listen = self.listen?;
+        let stated = self.address.clone();
+        stated.or_else(|| (!listen.ip().is_unspecified()).then(|| listen.to_string()))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The arguments, and nothing else: what each verb is called and what it takes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use toehold_core::model::{AppName, BranchName, CommitId, Number, Split, Track};
+use toehold_core::model::{AppName, BranchName, CommitId, MachineName, Number, Split, Track};
 
 /// Continuous delivery for apps on your own servers: every push is tested, tried as a canary, and
 /// taken back when it is bad.
@@ -113,6 +113,9 @@ pub enum Verb {
     /// Values that apps get and nobody sees
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Machines apps run on
+    #[command(subcommand)]
+    Machines(Machines),
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
@@ -188,6 +191,75 @@ pub struct Proxy {
 pub struct Agent {
     #[command(flatten)]
     pub parent: Parent,
+    #[command(subcommand)]
+    pub verb: Option<AgentVerb>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum AgentVerb {
+    /// Let this machine join a control plane elsewhere; the token is read from stdin
+    Join {
+        /// Where the control plane listens for agents: `host:port`
+        control: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Machines {
+    /// Every machine, and how it is
+    Ls,
+    /// Add a machine that is there already and is reached by SSH
+    Add(AddMachine),
+    /// Let a machine take no more instances
+    Cordon {
+        /// Its name
+        name: MachineName,
+    },
+    /// Let a machine take instances again
+    Uncordon {
+        /// Its name
+        name: MachineName,
+    },
+    /// Replace what runs on a machine elsewhere
+    Drain {
+        /// Its name
+        name: MachineName,
+    },
+    /// Empty a machine and give it back
+    Rm {
+        /// Its name
+        name: MachineName,
+        /// Ask nothing
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// The public key Toehold logs in to machines with, for those who let it in
+    Key,
+    /// A token for a machine that joins by itself: `toehold agent join`
+    Token {
+        /// The machine's name
+        name: MachineName,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AddMachine {
+    /// What it is to be called
+    pub name: MachineName,
+    /// Who logs in, and where: `root@10.0.0.5` [default user: root]
+    pub host: String,
+    /// The port of its SSH server
+    #[arg(short, long, default_value_t = 22)]
+    pub port: u16,
+    /// The host key it must show: `ssh-ed25519 AAAA…`
+    #[arg(long, value_name = "KEY")]
+    pub host_key: Option<String>,
+    /// The fingerprint of the host key it must show: `SHA256:…`
+    #[arg(long, conflicts_with = "host_key")]
+    pub fingerprint: Option<String>,
+    /// Where the proxy reaches it, where that is not where SSH does
+    #[arg(long, value_name = "IP")]
+    pub address: Option<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]

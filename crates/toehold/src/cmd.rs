@@ -12,6 +12,7 @@ mod init;
 mod little;
 mod logs;
 mod look;
+mod machines;
 mod process;
 mod proxy;
 mod secrets;
@@ -53,6 +54,7 @@ pub fn run(args: Args) -> Outcome {
         Verb::Why { thing } => look::why(&context, &thing),
         Verb::Config(config) => config::run(&context, &config),
         Verb::Secrets(secrets) => secrets::run(&context, &secrets),
+        Verb::Machines(machines) => machines::run(&context, &machines),
         Verb::Tokens(tokens) => tokens::run(&context, &tokens),
         Verb::Open => little::open(&context),
         Verb::Doctor => doctor::run(&context),

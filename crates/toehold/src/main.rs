@@ -1,6 +1,7 @@
 //! The `toehold` command: reads its arguments, calls a room, shows what came of it.
 
 mod args;
+mod ask;
 mod client;
 mod cmd;
 mod context;

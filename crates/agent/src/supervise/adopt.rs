@@ -5,7 +5,6 @@ use toehold_core::model::{InstanceId, InstancePhase, InstanceStatus, Number, Run
 use toehold_core::wire::agent::Placed;
 use toehold_host::process::{Tree, is_alive, stat};
 
-use crate::shop::address;
 use crate::supervise::kept::Kept;
 use crate::supervise::live::Live;
 use crate::supervise::{Keeper, exit};
@@ -58,7 +57,7 @@ pub(super) fn blank(id: InstanceId, release: Number, kept: &Kept) -> InstanceSta
         id,
         release,
         phase: InstancePhase::Starting,
-        addr: kept.port.map(address),
+        addr: kept.addr(),
         run: None,
         healthy: false,
         healthy_since: None,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use toehold_core::model::InstancePhase;
 use toehold_core::wire::agent::Placed;
 
-use crate::shop::address;
 use crate::supervise::kept::Ready;
 use crate::supervise::launch::Fault;
 use crate::supervise::{Keeper, changed, launch, not_run};
@@ -52,7 +51,7 @@ impl Keeper {
         self.kept.started_at = Some(now());
         self.save();
         self.status.run = Some(run);
-        self.status.addr = Some(address(ready.port));
+        self.status.addr = self.kept.addr();
         self.status.started_at = self.kept.started_at;
         self.status.evidence = None;
         self.measure(Some(placed), &live);

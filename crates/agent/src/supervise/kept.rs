@@ -1,6 +1,7 @@
 //! What is written down of an instance, so that another agent can take it up.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,8 +30,11 @@ pub(super) struct Kept {
     pub(super) release: Number,
     /// The boot of the machine this was written in.
     pub(super) boot: String,
-    /// Where it listens, or is about to.
+    /// The port it listens on, or is about to.
     pub(super) port: Option<u16>,
+    /// The address of this machine it listens at.
+    #[serde(default = "here")]
+    pub(super) listen: IpAddr,
     /// Its process; `None` while it has none, or it was not written down yet.
     pub(super) run: Option<RunId>,
     pub(super) group: Option<Cgroup>,
@@ -53,6 +57,7 @@ impl Default for Kept {
             release: Number(0),
             boot: String::new(),
             port: None,
+            listen: here(),
             run: None,
             group: None,
             oom_kills: 0,
@@ -67,7 +72,16 @@ impl Default for Kept {
     }
 }
 
+const fn here() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::LOCALHOST)
+}
+
 impl Kept {
+    /// Where it listens, or is about to.
+    pub(super) fn addr(&self) -> Option<SocketAddr> {
+        self.port.map(|port| SocketAddr::new(self.listen, port))
+    }
+
     /// What is written down; the beginning where nothing is, or where it is damaged: then the
     /// process is found by its mark, and stopped if where it listens is not known.
     pub(super) fn open(shop: &Shop, id: &InstanceId) -> Self {
@@ -82,6 +96,7 @@ impl Kept {
         self.release = placed.release;
         self.boot.clone_from(&shop.boot);
         self.port = Some(ready.port);
+        self.listen = placed.listen;
         self.run = None;
         self.grace = placed.grace;
         self.healthy = false;

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use toehold_core::wire::agent::Placed;
@@ -10,8 +11,9 @@ use toehold_host::cgroup::{Cgroup, Limits};
 use toehold_host::process::Launch;
 
 use crate::artifact::ArtifactError;
+use crate::fetch;
 use crate::probe::Ask;
-use crate::shop::{Shop, address};
+use crate::shop::Shop;
 use crate::supervise::kept::{Kept, Ready};
 use crate::supervise::live::Live;
 
@@ -33,19 +35,16 @@ pub(super) async fn prepare(
     placed: &Placed,
     port: Option<u16>,
 ) -> Result<Ready, Fault> {
-    let path = Path::new(&placed.artifact_path);
-    let folder = shop.artifacts.folder(&placed.artifact, path).await.map_err(|error| {
-        let lasting = matches!(error, ArtifactError::Refused { .. });
-        Fault { why: chain(&error), lasting }
-    })?;
+    let folder = unpacked(shop, placed).await?;
     let passing = |what: &str, error: io::Error| {
         let why = format!("{what}: {error}");
         Fault { why, lasting: false }
     };
-    std::fs::create_dir_all(&placed.data_dir)
-        .map_err(|error| passing(&format!("cannot make its folder {}", placed.data_dir), error))?;
+    let data = shop.data_dir(placed);
+    std::fs::create_dir_all(&data)
+        .map_err(|error| passing(&format!("cannot make its folder {}", data.display()), error))?;
     let port = shop
-        .port(&placed.id, port)
+        .port(placed, port)
         .map_err(|error| passing("no port of this machine is free", error))?;
     let env = shop.environment(placed, port);
     let released = shop.releases.run_once(placed, &folder, env, || outputs(shop, placed)).await;
@@ -54,6 +53,42 @@ pub(super) async fn prepare(
         Fault { why: placed.without_secrets(&format!("{error}: {tail}")), lasting: true }
     })?;
     Ok(Ready { folder, port })
+}
+
+/// The release's folder. What is not on this machine is brought here first; bytes that were brought
+/// and are not right are thrown away, and brought once more from their beginning.
+async fn unpacked(shop: &Shop, placed: &Placed) -> Result<PathBuf, Fault> {
+    if let Some(path) = &placed.artifact_path {
+        return unpack(shop, placed, Path::new(path)).await;
+    }
+    let _bringing = shop.bringing.lock().await;
+    let packed = shop.packed(&placed.artifact);
+    let mut again = true;
+    loop {
+        if !shop.artifacts.has(&placed.artifact) {
+            fetch::bring(&shop.control, &placed.artifact, &packed)
+                .await
+                .map_err(|error| Fault { why: chain(&error), lasting: false })?;
+        }
+        let done = unpack(shop, placed, &packed).await;
+        // Unpacked or wrong: either way these bytes have served.
+        if let Err(error) = std::fs::remove_file(&packed)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %packed.display(), %error, "A packed artifact could not be removed.");
+        }
+        match done {
+            Err(fault) if fault.lasting && again => again = false,
+            done => return done,
+        }
+    }
+}
+
+async fn unpack(shop: &Shop, placed: &Placed, path: &Path) -> Result<PathBuf, Fault> {
+    shop.artifacts.folder(&placed.artifact, path).await.map_err(|error| {
+        let lasting = matches!(error, ArtifactError::Refused { .. });
+        Fault { why: chain(&error), lasting }
+    })
 }
 
 /// Starts the process.
@@ -105,7 +140,7 @@ fn instead_of_the_shell(command: &str) -> String {
 pub(super) fn ask(shop: &Shop, placed: &Placed, port: u16) -> Ask {
     Ask {
         kind: placed.health.kind.clone(),
-        addr: address(port),
+        addr: SocketAddr::new(placed.listen, port),
         timeout: placed.health.timeout,
         dir: shop.artifacts.place(&placed.artifact),
         env: shop.environment(placed, port),

@@ -179,7 +179,7 @@ async fn what_cannot_be_started_says_why() {
     let mut changed = stage.shell("shop/web.2", "sleep 600");
     changed.artifact = toehold_core::model::Digest::of(b"something else");
     let mut absent = stage.shell("shop/web.3", "echo absent; sleep 600");
-    absent.artifact_path = "/nowhere.tar.zst".into();
+    absent.artifact_path = Some("/nowhere.tar.zst".into());
     absent.artifact = toehold_core::model::Digest::of(b"absent");
     stage.place(&[&placed, &changed, &absent]);
     let why = stage.failed(&placed).await;
@@ -195,7 +195,7 @@ async fn a_folder_has_one_agent() {
     let mut stage = Stage::new().await;
     let settings = toehold_agent::Settings {
         dir: stage.agent_dir(),
-        socket: stage.path("agent.sock"),
+        control: toehold_agent::ControlPlane::Here(stage.path("agent.sock")),
         machine: "here".parse().expect("a name"),
         version: String::new(),
     };

@@ -141,12 +141,13 @@ impl Stage {
             track: Track::Stable,
             goal: Goal::Run,
             artifact,
-            artifact_path,
+            artifact_path: Some(artifact_path),
+            listen: std::net::Ipv4Addr::LOCALHOST.into(),
             command: format!("exec sh {file}"),
             release_command: None,
             env: BTreeMap::new(),
             secrets: BTreeSet::new(),
-            data_dir: self.path("data").to_string_lossy().into_owned(),
+            data_dir: Some(self.path("data").to_string_lossy().into_owned()),
             cpus: 1.0,
             memory_bytes: 256 << 20,
             grace: Duration::from_secs(5),
@@ -280,7 +281,7 @@ impl Drop for Stage {
 pub(crate) fn settings(dir: &Path) -> Settings {
     Settings {
         dir: dir.join("agent"),
-        socket: dir.join("agent.sock"),
+        control: toehold_agent::ControlPlane::Here(dir.join("agent.sock")),
         machine: "here".parse().expect("a name"),
         version: "test".to_owned(),
     }
@@ -314,7 +315,7 @@ async fn control_plane(
             tokio::select! {
                 message = reader.next() => match message {
                     Ok(Some(FromAgent::Report(report))) => drop(said.send_replace(Some(report))),
-                    Ok(Some(FromAgent::Hello { .. })) => {}
+                    Ok(Some(FromAgent::Hello { .. } | FromAgent::Renew { .. })) => {}
                     Ok(Some(answer @ FromAgent::Log { .. })) => {
                         let asker: Option<mpsc::UnboundedSender<FromAgent>> = waiting.take();
                         asker.map(|asker| asker.send(answer));

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Case, Rule};
-use crate::model::{App, ScaleMode};
+use crate::model::{App, Instance, ScaleMode};
+use crate::situation::Standing;
 
 /// Instances are numbered upwards, and stay what they are.
 pub(super) fn numbers(case: &mut Case<'_>) {
@@ -25,7 +26,11 @@ pub(super) fn numbers(case: &mut Case<'_>) {
             {
                 case.found(Rule::NumbersGrow, format!("{name} became another instance"));
             }
-            Some(_) | None => {}
+            Some(was) if was.place.is_some() && was.place != next.place => {
+                case.found(Rule::NeverMoved, format!("{name} was put on another machine"));
+            }
+            Some(was) if was.place.is_some() => {}
+            Some(_) | None => may_be_there(case, next),
         }
     }
     if case.next.next_instance < case.before.next_instance
@@ -33,6 +38,23 @@ pub(super) fn numbers(case: &mut Case<'_>) {
         || case.next.name != case.before.name
     {
         case.found(Rule::NumbersGrow, "a count went back, or the app has another name");
+    }
+}
+
+/// A machine that is given an instance takes one, and is of the kind its release asks for.
+fn may_be_there(case: &mut Case<'_>, next: &Instance) {
+    let Some(place) = &next.place else { return };
+    let Some(spec) = case.situation.releases.get(&next.release).map(|it| &it.spec.machines) else {
+        return;
+    };
+    let may = case.seen().machines.get(&place.machine).is_some_and(|machine| {
+        machine.provider == spec.provider
+            && machine.standing == Standing::Open
+            && (spec.playbook.is_none() || machine.is_configured)
+    });
+    if !may {
+        let what = format!("{} is put on {}", next.id.short(), place.machine);
+        case.found(Rule::NeverOnAClosedMachine, what);
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn forgotten(case: &mut Case<'_>) {
         let has_ended = case.seen().instances.get(&before.id).is_none_or(|status| {
             matches!(status.phase, InstancePhase::Stopped | InstancePhase::Failed { .. })
         });
-        if before.goal != Goal::Stop || !case.seen().agents_heard || !has_ended {
+        if before.goal != Goal::Stop || !case.is_heard(before) || !has_ended {
             let what = format!("{} was {:?}", before.id.short(), before.goal);
             case.found(Rule::NeverForgetTheLiving, what);
         }

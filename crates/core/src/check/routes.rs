@@ -89,11 +89,8 @@ pub(super) fn all_or_nothing(case: &mut Case<'_>) {
         .instances
         .iter()
         .filter(|it| it.track == Track::Stable && it.release == next.release)
-        .filter(|it| it.goal == Goal::Run && case.serves(it))
+        .filter(|it| it.goal == Goal::Run && case.serves(it) && case.is_heard(it))
         .count();
-    if !case.seen().agents_heard {
-        case.found(Rule::AllOrNothing, format!("{} serves, and no agent is heard", next.release));
-    }
     if healthy < case.next.scale.wanted as usize {
         let what = format!("{} has {healthy} of {}", next.release, case.next.scale.wanted);
         case.found(Rule::AllOrNothing, what);

@@ -44,7 +44,7 @@ impl Memory {
         if !is_steady {
             self.heard = Heard::default();
         }
-        self.heard.since = seen.agents_heard.then(|| self.heard.since.unwrap_or(now));
+        self.heard.since = seen.hears_any().then(|| self.heard.since.unwrap_or(now));
 
         let instances = &situation.app.instances;
         let exists = |id: &InstanceId| instances.iter().any(|instance| instance.id == *id);

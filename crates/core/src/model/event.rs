@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AppName, InstanceId, Number};
+use crate::model::{AppName, InstanceId, MachineName, Number};
 use crate::time::Timestamp;
 
 /// Something that happened. Written in the same step as what it speaks of.
@@ -49,6 +49,8 @@ pub enum Subject {
     Alert(u64),
     /// A flag, by its key.
     Flag(String),
+    /// A machine.
+    Machine(MachineName),
     /// Toehold itself: a process, a token, the store.
     Toehold,
 }
@@ -62,6 +64,7 @@ impl fmt::Display for Subject {
             Self::Instance(id) => write!(f, "{}", id.short()),
             Self::Alert(id) => write!(f, "alert/{id}"),
             Self::Flag(key) => write!(f, "flag {key}"),
+            Self::Machine(name) => write!(f, "machine {name}"),
             Self::Toehold => f.write_str("toehold"),
         }
     }
@@ -148,6 +151,8 @@ event_kinds! {
     RouteChanged = "route.changed",
     /// An instance was asked for.
     InstanceLaunched = "instance.launched",
+    /// A machine was found for an instance.
+    InstancePlaced = "instance.placed",
     /// An instance can serve.
     InstanceHealthy = "instance.healthy",
     /// An instance cannot serve any more.
@@ -176,6 +181,32 @@ event_kinds! {
     AlertFresh = "alert.fresh",
     /// Somebody has seen an alert.
     AlertAcknowledged = "alert.acknowledged",
+    /// A machine was asked for, or added.
+    MachineWanted = "machine.wanted",
+    /// A machine is there; the agent is brought to it.
+    MachineMade = "machine.made",
+    /// An agent joined with a token.
+    MachineJoined = "machine.joined",
+    /// A machine's agent has called: it takes instances.
+    MachineReady = "machine.ready",
+    /// Something with a machine did not go as it should.
+    MachineTrouble = "machine.trouble",
+    /// A machine could not be had or made ready.
+    MachineFailed = "machine.failed",
+    /// A machine is not there any more, or nobody reaches it.
+    MachineLost = "machine.lost",
+    /// What is wished of a machine was changed.
+    MachineSet = "machine.set",
+    /// A machine is being given back.
+    MachineLeaving = "machine.leaving",
+    /// A machine is gone.
+    MachineGone = "machine.gone",
+    /// So many machines vanished at once that nothing is done about it before a person has looked.
+    MachinesHeld = "machines.held",
+    /// A playbook began on a machine.
+    PlaybookStarted = "playbook.started",
+    /// A playbook ended.
+    PlaybookEnded = "playbook.ended",
     /// A flag was made or changed.
     FlagChanged = "flag.changed",
     /// A message was sent.

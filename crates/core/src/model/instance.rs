@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{InstanceId, Number, Track};
+use crate::model::{InstanceId, MachineName, Number, Track};
 use crate::time::Timestamp;
 
 /// One copy of a release that exists or should.
@@ -20,6 +20,26 @@ pub struct Instance {
     pub goal: Goal,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// Where it runs; `None` while no machine was found for it.
+    #[serde(default = "Place::before_there_were_others")]
+    pub place: Option<Place>,
+}
+
+/// Where an instance runs; that never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The machine.
+    pub machine: MachineName,
+    /// Since when it is to run there.
+    pub since: Timestamp,
+}
+
+impl Place {
+    /// Documents of before there was more than one machine do not name it.
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in for a field that is an option")]
+    fn before_there_were_others() -> Option<Self> {
+        Some(Self { machine: MachineName::local(), since: Timestamp::default() })
+    }
 }
 
 /// What is wished of an instance.

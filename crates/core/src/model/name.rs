@@ -20,6 +20,10 @@ impl NameError {
         Self { given: given.chars().take(80).collect(), what, rule }
     }
 
+    pub(crate) fn provider(given: &str) -> Self {
+        Self::new(given, "a provider", "it is `local`, `ssh` or `digitalocean`")
+    }
+
     pub(crate) fn track(given: &str) -> Self {
         Self::new(given, "a track", "it is `stable` or `canary`")
     }
@@ -113,6 +117,14 @@ checked_text!(
             && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
     }
 );
+
+impl MachineName {
+    /// The machine Toehold runs on.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+}
 
 impl CommitId {
     /// The first seven digits, as people say it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::draft::Draft;
 use crate::model::{Instance, InstanceId, InstancePhase, Number, Track};
+use crate::situation::MachineSeen;
 
 /// An instance that cannot be started at all is replaced, but not sooner than this after it was
 /// asked for, so that a machine that can start nothing is not asked all the time.
@@ -33,20 +34,29 @@ pub(super) fn kept(draft: &Draft<'_>) -> BTreeSet<InstanceId> {
         let (lost, mut sound): (Vec<_>, Vec<_>) =
             draft.running(track, release).partition(|instance| is_lost(draft, instance));
         // Without the agents' word nobody knows who serves: everybody stays.
-        let stays = if draft.seen().agents_heard { count } else { sound.len() };
+        let all_heard = sound.iter().all(|instance| draft.seen().hears(instance));
+        let stays = if all_heard { count } else { sound.len() };
         sound.sort_by_key(|instance| worth(draft, instance));
         let (stay, _) = sound.split_at(stays.min(sound.len()));
         kept.extend(stay.iter().map(|instance| instance.id.clone()));
-        if !stay.iter().any(|instance| draft.seen().serves(instance)) {
+        let serving = stay.iter().filter(|instance| draft.seen().serves(instance)).count();
+        if serving == 0 {
             kept.extend(lost.iter().map(|instance| instance.id.clone()));
         }
+        // Whoever is to move goes on serving until somebody serves in its place.
+        let moving = lost.iter().filter(|instance| draft.seen().serves(instance));
+        kept.extend(moving.take(count.saturating_sub(serving)).map(|it| it.id.clone()));
     }
     kept
 }
 
-/// Whether an instance of the release that serves is lost and should be replaced. A canary is not:
-/// it is held, to be looked at. Nor is a release that is coming up: it is given up.
+/// Whether an instance is lost and should be replaced: its machine is gone, or is to be emptied, or
+/// it is one of the release that serves and cannot be started. A canary that cannot be started is
+/// held, to be looked at; a release that is coming up is given up.
 pub(super) fn is_lost(draft: &Draft<'_>, instance: &Instance) -> bool {
+    if draft.seen().has_lost_its_machine(instance) || is_to_move(draft, instance) {
+        return true;
+    }
     let (made, now) = (instance.created_at, draft.now());
     // One that was made in the future was made before the clock was set back.
     let is_old = made > now || now.since(made) >= REPLACED_AFTER;
@@ -56,6 +66,12 @@ pub(super) fn is_lost(draft: &Draft<'_>, instance: &Instance) -> bool {
         && draft
             .status(instance)
             .is_some_and(|status| matches!(status.phase, InstancePhase::Failed { .. }))
+}
+
+/// Whether the machine of an instance is to be emptied.
+fn is_to_move(draft: &Draft<'_>, instance: &Instance) -> bool {
+    let machine = instance.place.as_ref().and_then(|it| draft.seen().machines.get(&it.machine));
+    machine.is_some_and(MachineSeen::empties)
 }
 
 /// Sorts who stays before who may go: those that serve, then the busier, then the older. So the one

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::keep::{is_lost, wanted};
+use super::place;
 use crate::draft::Draft;
-use crate::model::{EventKind, Goal, Instance, InstanceId, Number, Subject, Track};
+use crate::model::{EventKind, Goal, Instance, InstanceId, MachineName, Number, Subject, Track};
 
 /// Takes back what is missing and still being drained: going back to a release that has just been
 /// left is then a matter of the next request. Only stable's: a canary that was given up is tried
@@ -53,6 +54,8 @@ pub(super) fn missing(draft: &mut Draft<'_>) {
 
 fn launch(draft: &mut Draft<'_>, track: Track, release: Number) {
     let id = InstanceId::new(draft.app.name.clone(), draft.app.next_instance);
+    let place = place::find(draft, track, release);
+    let machine = place.as_ref().map(|place| place.machine.clone());
     draft.app.next_instance += 1;
     draft.app.instances.push(Instance {
         id: id.clone(),
@@ -60,8 +63,16 @@ fn launch(draft: &mut Draft<'_>, track: Track, release: Number) {
         track,
         goal: Goal::Run,
         created_at: draft.now(),
+        place,
     });
-    let text = format!("{} is started with {release} ({track})", id.short());
-    let facts = json!({ "release": release, "track": track });
+    let name = id.short();
+    let text = match &machine {
+        Some(machine) if *machine == MachineName::local() => {
+            format!("{name} is started with {release} ({track})")
+        }
+        Some(machine) => format!("{name} is started on {machine} with {release} ({track})"),
+        None => format!("{name} with {release} ({track}) waits for a machine"),
+    };
+    let facts = json!({ "release": release, "track": track, "machine": machine });
     draft.say(EventKind::InstanceLaunched, Subject::Instance(id), text, facts);
 }

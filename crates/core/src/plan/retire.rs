@@ -69,7 +69,7 @@ pub(super) fn forget(draft: &mut Draft<'_>) {
 /// Only an agent that was heard can say that there is nothing left.
 fn has_ended(draft: &Draft<'_>, instance: &Instance) -> bool {
     let seen = draft.seen();
-    seen.agents_heard
+    seen.hears(instance)
         && seen.instances.get(&instance.id).is_none_or(|status| {
             matches!(status.phase, InstancePhase::Stopped | InstancePhase::Failed { .. })
         })

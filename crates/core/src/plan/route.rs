@@ -102,7 +102,7 @@ fn serving_targets(
 fn serves_or_did(draft: &Draft<'_>, instance: &Instance) -> bool {
     match draft.status(instance) {
         Some(_) => draft.seen().serves(instance),
-        None => !draft.seen().agents_heard && target_before(draft, &instance.id).is_some(),
+        None => !draft.seen().hears(instance) && target_before(draft, &instance.id).is_some(),
     }
 }
 
@@ -110,7 +110,7 @@ fn serves_or_did(draft: &Draft<'_>, instance: &Instance) -> bool {
 /// never was is not routed to, whatever happens.
 fn may_live(draft: &Draft<'_>, instance: &Instance) -> bool {
     match draft.status(instance) {
-        None => !draft.seen().agents_heard,
+        None => !draft.seen().hears(instance),
         Some(status) => match status.phase {
             InstancePhase::Starting | InstancePhase::Running | InstancePhase::Stopping => {
                 status.release == instance.release && status.healthy_since.is_some()

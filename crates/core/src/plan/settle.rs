@@ -14,12 +14,12 @@ pub(super) fn where_ready(draft: &mut Draft<'_>) {
     if draft.app.serving() == Some(release) {
         return settle_canary(draft, release);
     }
-    // What was said by agents that are away now is no ground for a switch.
-    if !draft.seen().agents_heard {
-        return;
-    }
     let wanted = draft.app.scale.wanted.max(1);
-    let healthy = draft.count_serving(Track::Stable, release);
+    // What was said by an agent that is away now is no ground for a switch.
+    let healthy = draft
+        .running(Track::Stable, release)
+        .filter(|instance| draft.seen().hears(instance) && draft.seen().serves(instance))
+        .count();
     if healthy < wanted as usize {
         return;
     }

@@ -41,7 +41,7 @@ pub(super) fn death(draft: &Draft<'_>, release: Number, heard: &Heard) -> Option
 /// How an instance ended; `None` where it serves, or may come to.
 fn how_it_ended(draft: &Draft<'_>, instance: &Instance, heard: &Heard) -> Option<String> {
     let name = instance.id.short();
-    if draft.seen().is_gone(&instance.id) {
+    if draft.seen().is_gone(instance) {
         return Some(format!("{name} is not on its machine any more"));
     }
     let status = draft.status(instance)?;

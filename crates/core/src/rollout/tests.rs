@@ -148,7 +148,9 @@ fn a_step_ends_only_while_it_is_watched() {
     assert_eq!(next(&paused), "nothing");
 
     let mut blind = stepping(0, 121);
-    blind.seen.agents_heard = false;
+    for machine in blind.seen.machines.values_mut() {
+        machine.heard = false;
+    }
     assert_eq!(next(&blind), "nothing");
 
     let scene = stepping(0, 121);

@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Arm, Event, EventKind, Number, RolloutPhase, Subject, Track};
+use crate::model::{
+    Arm, Event, EventKind, Instance, MachineName, Number, RolloutPhase, Subject, Track,
+};
 use crate::situation::Decision;
 
 pub(crate) fn said(decision: &Decision) -> String {
@@ -18,6 +20,15 @@ pub(crate) fn said(decision: &Decision) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
 }
 
+/// Nothing of the machine Toehold runs on: there, every instance is where it should be.
+fn place(instance: &Instance) -> String {
+    match &instance.place {
+        Some(place) if place.machine == MachineName::local() => String::new(),
+        Some(place) => format!(" on {}", place.machine),
+        None => " nowhere".to_owned(),
+    }
+}
+
 fn event(event: &Event, decision: &Decision) -> String {
     let of = match &event.subject {
         Subject::Instance(id) => id.ordinal().to_string(),
@@ -25,7 +36,7 @@ fn event(event: &Event, decision: &Decision) -> String {
             format!("v{number}")
         }
         Subject::Alert(id) => id.to_string(),
-        Subject::App | Subject::Flag(_) | Subject::Toehold => String::new(),
+        Subject::App | Subject::Flag(_) | Subject::Machine(_) | Subject::Toehold => String::new(),
     };
     let verb = match event.kind {
         EventKind::RouteChanged => return route(&decision.app.route.arms),
@@ -38,8 +49,13 @@ fn event(event: &Event, decision: &Decision) -> String {
                 .instances
                 .iter()
                 .find(|it| Subject::Instance(it.id.clone()) == event.subject);
-            let made = made.map(|it| format!(" {} v{}", it.track, it.release.0));
+            let made = made.map(|it| format!(" {} v{}{}", it.track, it.release.0, place(it)));
             return format!("launch {of}{}", made.unwrap_or_default());
+        }
+        EventKind::InstancePlaced => {
+            let mut all = decision.app.instances.iter();
+            let placed = all.find(|it| Subject::Instance(it.id.clone()) == event.subject);
+            return format!("place {of}{}", placed.map(place).unwrap_or_default());
         }
         EventKind::RolloutSplit => {
             let split = decision.app.rollout.as_ref().map(|rollout| rollout.split.to_string());

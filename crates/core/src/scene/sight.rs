@@ -1,5 +1,7 @@
 //! Reads `#1 stable v1 up; #2 canary v3 dead; route 2:1; alert #2; proxy away; agents silent`.
 
+mod machines;
+
 use super::{NOW, Scene, addr, before, id, number};
 use crate::model::{
     Alert, AlertPhase, Arm, Exit, Goal, Instance, InstancePhase, InstanceStatus, Metric, RunId,
@@ -21,7 +23,8 @@ pub(super) fn read(scene: &mut Scene, sight: &str) {
                     proxy.applied_rev = 6;
                 }
             }
-            ["agents", "silent"] => scene.seen.agents_heard = false,
+            ["agents", "silent"] => machines::silent(scene),
+            ["machine", name, ref how @ ..] => machines::machine(scene, name, how),
             [of, track, release, ref how @ ..] => instance(scene, (of, track, release), how),
             _ => panic!("{part:?} is no sight"),
         }
@@ -38,8 +41,14 @@ fn ordinal(text: &str) -> u64 {
 fn instance(scene: &mut Scene, (of, track, release): (&str, &str, &str), how: &[&str]) {
     let (ordinal, release) = (ordinal(of), number(release));
     let track: Track = track.parse().expect("it is a track");
-    let mut instance =
-        Instance { id: id(ordinal), release, track, goal: Goal::Run, created_at: before(10) };
+    let mut instance = Instance {
+        id: id(ordinal),
+        release,
+        track,
+        goal: Goal::Run,
+        created_at: before(10),
+        place: Some(machines::place("local")),
+    };
     let mut status = InstanceStatus {
         id: id(ordinal),
         release,
@@ -78,6 +87,8 @@ fn instance(scene: &mut Scene, (of, track, release): (&str, &str, &str), how: &[
             }
             "overdue" => instance.goal = Goal::Drain { until: before(1) },
             "stopping" => instance.goal = Goal::Stop,
+            "unplaced" => instance.place = None,
+            on if on.starts_with("on=") => instance.place = Some(machines::place(&on[3..])),
             other => {
                 let count = other.strip_suffix("req").and_then(|count| count.parse().ok());
                 let count: u64 = count.unwrap_or_else(|| panic!("{other:?} is no state"));

@@ -2,6 +2,7 @@
 
 use super::{NOW, Scene, before, number};
 use crate::model::{Pin, ReleaseVerdict, Rollout, RolloutPhase, Stable};
+use crate::spec::MachinesSpec;
 
 pub(super) fn read(scene: &mut Scene, wish: &str) {
     for word in wish.split_whitespace() {
@@ -14,8 +15,21 @@ pub(super) fn read(scene: &mut Scene, wish: &str) {
                 let release = number(value);
                 scene.app.pin = Some(Pin { release, by: "bob".into(), at: before(60) });
             }
+            "on" => machines(scene, value),
             _ => panic!("{key:?} is no wish"),
         }
+    }
+}
+
+/// `ssh`, or `ssh+playbook`.
+fn machines(scene: &mut Scene, value: &str) {
+    let (provider, playbook) = match value.strip_suffix("+playbook") {
+        Some(provider) => (provider, Some("ops/site.yml".to_owned())),
+        None => (value, None),
+    };
+    let provider = provider.parse().expect("it is a provider");
+    for release in scene.releases.values_mut() {
+        release.spec.machines = MachinesSpec { provider, size: None, playbook: playbook.clone() };
     }
 }
 

@@ -1,6 +1,8 @@
 //! The raw shape becomes the true one: what depends on more than one value is checked, and every
 //! default is filled in.
 
+mod machines;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,15 +11,14 @@ use toml::Spanned;
 use crate::model::{AlertRule, HealthCheck, HealthKind, Metric, StepKind, Track};
 use crate::spec::defaults;
 use crate::spec::error::Problem;
-use crate::spec::raw::{RawAlert, RawBuild, RawCanary, RawHealth, RawMachines, RawProxy};
-use crate::spec::raw::{RawRule, RawRun, RawScale, RawSpec, RawStepCommand, RawTarget};
+use crate::spec::raw::{RawAlert, RawBuild, RawCanary, RawHealth, RawProxy, RawRule, RawRun};
+use crate::spec::raw::{RawScale, RawSpec, RawStepCommand, RawTarget};
 use crate::spec::{BuildSpec, CanarySpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec};
 
 /// The most instances a configuration may ask for.
 const MOST_INSTANCES: u32 = 1_000;
 
 pub(super) fn spec(raw: RawSpec) -> Result<Spec, Problem> {
-    machines(&raw.machines)?;
     if let Some(env) = &raw.env
         && let Some(name) = env.get_ref().keys().next()
     {
@@ -36,6 +37,7 @@ pub(super) fn spec(raw: RawSpec) -> Result<Spec, Problem> {
         canary: canary(raw.canary)?,
         scale: scale(&raw.scale)?,
         alerts: alerts(raw.alerts.into_iter().map(|(name, alert)| (name.0, alert)).collect())?,
+        machines: machines::machines(&raw.machines)?,
         flags: std::iter::once((defaults::FLAG.to_owned(), true))
             .chain(raw.flags.into_iter().map(|(key, flag)| (key.0, flag.default)))
             .collect(),
@@ -266,20 +268,6 @@ fn cleared_below(rule: &AlertRule, metric: Metric, below: f64) -> Result<f64, St
         ));
     }
     Ok(below)
-}
-
-fn machines(raw: &RawMachines) -> Result<(), Problem> {
-    if let Some(provider) = &raw.provider
-        && provider.get_ref().0 != "local"
-    {
-        let what = format!("{:?} needs a later version: write \"local\"", provider.get_ref().0);
-        return Err(Problem::at(provider.span(), what));
-    }
-    if let Some(key) = raw.size.as_ref().or(raw.playbook.as_ref()) {
-        let what = "needs a provider of machines, and so a later version: leave it out";
-        return Err(Problem::at(key.span(), what));
-    }
-    Ok(())
 }
 
 /// A value and the bytes it stands at.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{AlertRule, HealthCheck, HealthKind, Metric, Split, Track};
-use crate::spec::{BuildSpec, CanarySpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec};
+use crate::spec::{
+    BuildSpec, CanarySpec, MachinesSpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec,
+};
 
 /// The flag every app has, on until it is switched off.
 pub(super) const FLAG: &str = "feature1";
@@ -32,6 +34,7 @@ impl Default for Spec {
             canary: canary(),
             scale: scale(),
             alerts: alerts(),
+            machines: MachinesSpec::default(),
             flags: BTreeMap::from([(FLAG.to_owned(), true)]),
         }
     }

@@ -10,11 +10,12 @@ use toml::Spanned;
 
 use crate::model::{AppName, BranchName, Split, Track};
 use crate::spec::error::Problem;
-use value::{Alert, Channel, Clear, Command, Duration, EnvName, EnvValue, FlagKey, Host, Line};
+use value::{Alert, Channel, Clear, Command, Duration, EnvName, EnvValue, FlagKey, Host};
 use value::{Path, Pattern, RuleName, Size, StepCommand, Target, When};
 
 pub(super) use value::{
-    Alert as RawAlert, Duration as RawDuration, StepCommand as RawStepCommand, Target as RawTarget,
+    Alert as RawAlert, Duration as RawDuration, Line, StepCommand as RawStepCommand,
+    Target as RawTarget,
 };
 
 /// Reads the text; what is not said stays `None`.
@@ -205,11 +206,14 @@ pub(super) struct RawRule {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMachines {
-    /// Where instances run: `local`, as processes of this machine.
+    /// Where instances run: `local`, as processes of the machine Toehold runs on; `ssh`, on the
+    /// machines that were added with `toehold machines add`; `digitalocean`, on machines made for
+    /// this app.
     pub(super) provider: Option<Spanned<Line>>,
-    /// The size of a machine, where the provider makes machines; not in this version.
+    /// The size of a machine, where the provider makes machines: `s-1vcpu-1gb` by default.
     pub(super) size: Option<Spanned<Line>>,
-    /// An Ansible playbook that configures a machine; not in this version.
+    /// An Ansible playbook, as a path in the repository: it is run on a machine of `ssh` or
+    /// `digitalocean` before that takes the app for the first time.
     pub(super) playbook: Option<Spanned<Line>>,
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use crate::model::{AlertRule, HealthCheck, HealthKind, StepKind};
 use crate::spec::units::{show_duration, show_size, show_step};
-use crate::spec::{BuildSpec, ProxySpec, RunSpec, ScaleSpec, Spec, defaults};
+use crate::spec::{BuildSpec, MachinesSpec, ProxySpec, RunSpec, ScaleSpec, Spec, defaults};
 
 /// The configuration in force, readable: [`Spec::parse`] gives the same `Spec` again.
 #[must_use]
@@ -27,11 +27,22 @@ pub fn show(spec: &Spec) -> String {
     file.key("instances", spec.canary.instances);
     scale(&mut file, &spec.scale);
     alerts(&mut file, &spec.alerts);
+    machines(&mut file, &spec.machines);
     file.table("flags");
     for (flag, on) in &spec.flags {
         file.key(flag, format!("{{ default = {on} }}"));
     }
     file.0
+}
+
+fn machines(file: &mut File, machines: &MachinesSpec) {
+    file.table("machines");
+    file.key("provider", quoted(machines.provider.as_str()));
+    for (key, value) in [("size", &machines.size), ("playbook", &machines.playbook)] {
+        if let Some(value) = value {
+            file.key(key, quoted(value));
+        }
+    }
 }
 
 /// The text so far.

@@ -1,6 +1,7 @@
 //! Between control plane and agent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 use crate::wire::Order;
+use crate::wire::call::Certificate;
 
 /// What the agent says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,11 @@ pub enum FromAgent {
         request: u64,
         /// The piece, or why there is none.
         piece: Result<LogPiece, String>,
+    },
+    /// The certificate of this machine ends before long: it asks for another one.
+    Renew {
+        /// The public key it is to be for: an uncompressed point of P-256, base64.
+        public_key: String,
     },
 }
 
@@ -78,6 +85,8 @@ pub enum ToAgent {
         /// At most so many bytes.
         max_bytes: u64,
     },
+    /// The answer to [`FromAgent::Renew`].
+    Certificate(Certificate),
 }
 
 /// All that should run on a machine. What is not in it ends.
@@ -102,8 +111,10 @@ pub struct Placed {
     pub goal: Goal,
     /// The artifact's digest, checked before it is unpacked.
     pub artifact: Digest,
-    /// Where the artifact lies on this machine.
-    pub artifact_path: String,
+    /// Where the artifact lies on this machine; `None` where it has to be fetched over the link.
+    pub artifact_path: Option<String>,
+    /// The address its machine is reached at by the proxy: there, and nowhere else, it listens.
+    pub listen: IpAddr,
     /// Starts the app.
     pub command: String,
     /// Runs once for the release before its first instance starts, on the machine of that
@@ -114,8 +125,9 @@ pub struct Placed {
     /// Which of them are secrets: nothing that is said of the instance has their values.
     #[serde(default)]
     pub secrets: BTreeSet<String>,
-    /// The folder all instances of the app on this machine share, `TOEHOLD_DATA`.
-    pub data_dir: String,
+    /// The folder all instances of the app on this machine share, `TOEHOLD_DATA`; `None`: one in
+    /// the agent's own folder.
+    pub data_dir: Option<String>,
     /// Its allotment of CPU, in cores.
     pub cpus: f64,
     /// Its allotment of memory, in bytes.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Alert, AppName, BranchName, CommitId, Instance, InstanceStatus, Number, Pin, Release, Rollout,
-    Route, Scale, Split, Track,
+    Alert, AppName, BranchName, CommitId, Instance, InstanceStatus, Machine, Number, Pin, Release,
+    Rollout, Route, Scale, Split, Track,
 };
 use crate::time::Timestamp;
+use crate::wire::agent::MachineReading;
 
 /// The cookie of a person's session where the dashboard came by plain HTTP, as on a machine's own
 /// loopback. Cookies know no ports: where an app has the same host, browsers send it there as well,
@@ -169,6 +170,28 @@ pub struct Problem {
     /// One command to try; may be empty.
     #[serde(default)]
     pub hint: String,
+}
+
+/// A machine, wished and seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineView {
+    /// What is known of it.
+    pub machine: Machine,
+    /// Whether its agent was heard within the last ten seconds.
+    pub heard: bool,
+    /// How many instances it has.
+    pub instances: usize,
+    /// What it has and uses, while its agent is heard.
+    pub reading: Option<MachineReading>,
+}
+
+/// A host key, for a person to look at before it is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKey {
+    /// The key: `ssh-ed25519 AAAA…`.
+    pub key: String,
+    /// Its fingerprint: `SHA256:…`.
+    pub fingerprint: String,
 }
 
 /// A token as it is listed: never its secret.

@@ -3,8 +3,8 @@
 use super::{Luck, World};
 use crate::check::check;
 use crate::decide::{Memory, decide};
-use crate::model::{App, Goal};
-use crate::situation::{Decision, Seen, Situation};
+use crate::model::{App, Goal, MachineName};
+use crate::situation::{Decision, MachineSeen, Seen, Situation};
 use crate::wish::{Wish, grant};
 
 /// An agent counts as heard for so many steps.
@@ -43,8 +43,9 @@ impl World {
             self.heard_at = Some(self.steps);
             self.said = said;
         }
-        let agents_heard = self.heard_at.is_some_and(|at| self.steps - at <= HEARD);
-        Seen { instances: self.said.clone(), agents_heard, proxy: self.proxy.seen() }
+        let heard = self.heard_at.is_some_and(|at| self.steps - at <= HEARD);
+        let machines = [(MachineName::local(), MachineSeen::local(heard))].into();
+        Seen { instances: self.said.clone(), machines, proxy: self.proxy.seen() }
     }
 
     /// Checks a decision, against the rules and against the truth.

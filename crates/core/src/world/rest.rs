@@ -3,8 +3,8 @@
 use super::process::Life;
 use super::{Nature, World};
 use crate::decide::decide;
-use crate::model::{Goal, InstanceId, Number, RolloutPhase, Track};
-use crate::situation::{Seen, Situation};
+use crate::model::{Goal, InstanceId, MachineName, Number, RolloutPhase, Track};
+use crate::situation::{MachineSeen, Seen, Situation};
 
 impl World {
     /// What is not as it should be when trouble is over and enough time has passed; empty at rest.
@@ -110,7 +110,8 @@ impl World {
     fn nothing_is_left_to_do(&self) -> Option<String> {
         let mut next = self.clone();
         let said = next.machine.report(&mut next.dice, super::true_time(self.steps))?;
-        let seen = Seen { instances: said, agents_heard: true, proxy: next.proxy.seen() };
+        let machines = [(MachineName::local(), MachineSeen::local(true))].into();
+        let seen = Seen { instances: said, machines, proxy: next.proxy.seen() };
         let situation =
             Situation { app: &self.app, releases: &self.releases, seen: &seen, now: self.now() };
         let decision = decide(situation, &mut next.memory)?;

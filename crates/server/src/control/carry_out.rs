@@ -27,8 +27,8 @@ impl Control {
     ) -> Result<Vec<u64>, ControlError> {
         for _ in 0..TRIES {
             let mut apps = self.apps.lock().await;
-            let seen = self.seen(name);
             let loaded = apps.get(name)?;
+            let seen = self.seen(&loaded.app);
             let mut releases = loaded.releases.clone();
             let situation = Situation {
                 app: &loaded.app,

@@ -1,9 +1,10 @@
 //! Whether all is well, and what to do where it is not.
 
 use serde::{Deserialize, Serialize};
+use toehold_core::model::MachineName;
 use toehold_core::tell;
 
-use super::{Control, project};
+use super::Control;
 
 /// Less free than this is not well, in bytes.
 const LOW_BYTES: u64 = 1 << 30;
@@ -43,7 +44,7 @@ impl Control {
     fn agent_health(&self) -> Finding {
         let agents = self.parts.fleet.agents();
         let hint = format!("see {}", self.layout().logs().join("agent.log").display());
-        let (ok, says) = match agents.iter().find(|(name, _)| name.as_str() == project::LOCAL) {
+        let (ok, says) = match agents.get_key_value(&MachineName::local()) {
             Some((_, agent)) if agent.is_fresh() => {
                 let machine = agent.report.machine;
                 let says = format!(

@@ -5,15 +5,12 @@ use std::sync::{MutexGuard, PoisonError};
 
 use toehold_core::model::{App, AppName, Instance, MachineName, Release, Track};
 use toehold_core::wire::Order;
-use toehold_core::wire::agent::{Placed, Placement};
+use toehold_core::wire::agent::Placed;
 use toehold_core::wire::proxy::{AppRoute, Routes};
 use tracing::error;
 
 use super::Control;
 use super::apps::{Apps, Loaded};
-
-/// The one machine there is.
-pub(super) const LOCAL: &str = "local";
 
 /// How many plans are remembered, to know what a proxy that lags has in force.
 const PLANS_KEPT: usize = 256;
@@ -77,36 +74,52 @@ impl Control {
             apps: apps.by_name.values().map(route).collect(),
             cookie_key: hex::encode(self.parts.keys.cookie()),
         });
-        let instances = apps.by_name.values().flat_map(|loaded| self.placed(loaded)).collect();
-        let local: MachineName = LOCAL.parse().expect("the name is fixed and allowed");
-        self.parts.fleet.place([(local, Placement { order, instances })].into());
+        let mut placed: BTreeMap<MachineName, Vec<Placed>> =
+            self.machines().names().map(|name| (name, Vec::new())).collect();
+        for loaded in apps.by_name.values() {
+            for (machine, instance) in self.placed(loaded) {
+                placed.entry(machine).or_default().push(instance);
+            }
+        }
+        self.machines().count(apps.by_name.values().map(|it| &it.app));
+        self.parts.fleet.place(order, placed);
     }
 
-    fn placed(&self, loaded: &Loaded) -> Vec<Placed> {
+    /// Every instance of an app that has a machine, with it.
+    fn placed(&self, loaded: &Loaded) -> Vec<(MachineName, Placed)> {
         let place = |instance: &Instance| {
+            let machine = &instance.place.as_ref()?.machine;
             let release = loaded.releases.get(&instance.release)?;
-            self.place(&loaded.app, release, instance)
+            Some((machine.clone(), self.place(&loaded.app, release, instance, machine)?))
         };
         loaded.app.instances.iter().filter_map(place).collect()
     }
 
-    fn place(&self, app: &App, release: &Release, instance: &Instance) -> Option<Placed> {
+    fn place(
+        &self,
+        app: &App,
+        release: &Release,
+        instance: &Instance,
+        machine: &MachineName,
+    ) -> Option<Placed> {
         let run = &release.spec.run;
         let layout = &self.parts.layout;
+        // On this machine the agent reads the shelf itself, and all of an app share one folder.
+        let here = *machine == MachineName::local();
+        let shelf = || crate::builder::artifact_path(&layout.artifacts(), &release.artifact);
         Some(Placed {
             id: instance.id.clone(),
             release: release.number,
             track: instance.track,
             goal: instance.goal,
             artifact: release.artifact.clone(),
-            artifact_path: crate::builder::artifact_path(&layout.artifacts(), &release.artifact)
-                .display()
-                .to_string(),
+            artifact_path: here.then(|| shelf().display().to_string()),
+            listen: self.machines().address(machine)?,
             command: run.web.clone()?,
             release_command: run.release.clone(),
             env: self.environment(app, release),
             secrets: run.secrets.iter().cloned().collect(),
-            data_dir: layout.app_data(&app.name).display().to_string(),
+            data_dir: here.then(|| layout.app_data(&app.name).display().to_string()),
             cpus: run.cpus,
             memory_bytes: run.memory_bytes,
             grace: run.grace,

@@ -53,7 +53,7 @@ impl Control {
     /// Decides about one app and carries it out.
     async fn look(&self, name: &AppName) -> Result<(), ControlError> {
         let mut apps = self.apps.lock().await;
-        let seen = self.seen(name);
+        let seen = self.seen(&apps.get(name)?.app);
         let loaded = apps.get_mut(name)?;
         let situation = Situation {
             app: &loaded.app,

@@ -69,7 +69,7 @@ impl Control {
     }
 
     fn instances(&self, loaded: &Loaded) -> Vec<InstanceView> {
-        let seen = self.seen(&loaded.app.name);
+        let seen = self.seen(&loaded.app);
         let report = self.parts.fleet.proxy().map(|seen| seen.report).unwrap_or_default();
         let mut counters: BTreeMap<InstanceId, InstanceCounters> =
             report.instances.into_iter().map(|it| (it.instance.clone(), it)).collect();
@@ -121,7 +121,13 @@ impl Control {
         from: LogFrom,
         max_bytes: u64,
     ) -> Result<LogPiece, ControlError> {
-        Ok(self.parts.fleet.read_log(instance, from, max_bytes).await?)
+        let machine = {
+            let apps = self.apps.lock().await;
+            let known = apps.get(instance.app()).ok();
+            let found = known.and_then(|it| it.app.instances.iter().find(|it| it.id == *instance));
+            found.and_then(|it| it.place.as_ref()).map(|place| place.machine.clone())
+        };
+        Ok(self.parts.fleet.read_log(machine.as_ref(), instance, from, max_bytes).await?)
     }
 }
 

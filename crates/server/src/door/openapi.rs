@@ -118,6 +118,22 @@ fn schemas() -> Value {
         ),
         "FlagValue": object(json!({ "value": { "type": "boolean" } }), json!(["value"])),
         "SecretValue": object(json!({ "value": text() }), json!(["value"])),
+        "NewMachine": object(
+            json!({
+                "name": text(),
+                "user": text(),
+                "host": text(),
+                "port": { "type": "integer" },
+                "host_key": text(),
+                "address": { "type": ["string", "null"] },
+            }),
+            json!(["name", "user", "host", "port", "host_key"]),
+        ),
+        "Whose": object(json!({ "host": text(), "port": { "type": "integer" } }), json!(["host", "port"])),
+        "NewGoal": object(
+            json!({ "goal": { "enum": ["run", "cordon", "drain", "remove"] } }),
+            json!(["goal"]),
+        ),
         "NewToken": object(
             json!({
                 "name": text(),

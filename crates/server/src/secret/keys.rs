@@ -32,7 +32,6 @@ impl Keys {
     /// Reads the keys under `dir`, making those that are not there yet.
     pub fn open(dir: &Path) -> Result<Self, FileError> {
         let folder = dir.join("keys");
-        file::make_dir(&folder)?;
         Ok(Self {
             cookie: key(&folder.join("cookie.key"), "visitors may change their track once")?,
             links: key(&folder.join("links.key"), "links that were mailed stop working")?,
@@ -112,10 +111,13 @@ fn local_token(path: &Path) -> Result<Secret, FileError> {
     }
 }
 
-/// The text of a file that is made the first time it is asked for.
-fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String, FileError> {
+/// The text of a file for its owner alone, that is made the first time it is asked for.
+pub fn made_once(path: &Path, make: impl FnOnce() -> String) -> Result<String, FileError> {
     if let Some(text) = file::read(path)? {
         return Ok(text);
+    }
+    if let Some(folder) = path.parent() {
+        file::make_dir(folder)?;
     }
     let text = make();
     if file::write_new(path, &format!("{text}\n"))? {

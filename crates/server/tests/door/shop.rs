@@ -3,8 +3,8 @@
 
 use toehold_core::model::{
     App, AppName, Arm, Build, BuildPhase, Case, CaseOutcome, Digest, Event, EventKind, Failure,
-    Goal, Instance, InstanceId, Number, Release, ReleaseVerdict, Report, Rollout, RolloutPhase,
-    Split, Stable, StepKind, StepOutcome, Subject, Target, Track, Trigger,
+    Goal, Instance, InstanceId, MachineName, Number, Place, Release, ReleaseVerdict, Report,
+    Rollout, RolloutPhase, Split, Stable, StepKind, StepOutcome, Subject, Target, Track, Trigger,
 };
 use toehold_core::spec::Spec;
 use toehold_core::time::Timestamp;
@@ -44,6 +44,7 @@ fn instance(ordinal: u64, release: u64, track: Track) -> Instance {
         track,
         goal: Goal::Run,
         created_at: ago(3_000),
+        place: Some(Place { machine: MachineName::local(), since: ago(3_000) }),
     }
 }
 

@@ -1,11 +1,13 @@
 //! A control plane in a folder of its own, with its door open on both sides.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 use tempfile::TempDir;
+use toehold_server::authority::Authority;
 use toehold_server::clock::{Clock, SystemClock};
 use toehold_server::control::{Control, Parts};
 use toehold_server::door;
@@ -140,7 +142,10 @@ async fn parts(
     let flags = Flags::open(Arc::clone(&store), Arc::clone(&clock)).await;
     let fleet = Fleet::new();
     fleet.listen(&layout.run(), shutdown).expect("sockets can be made");
+    let authority = Authority::open(layout.root(), Arc::clone(&store), Arc::clone(&clock)).await;
     Parts {
+        authority: Arc::new(authority.expect("its keys can be made")),
+        providers: BTreeMap::new(),
         flags: Arc::new(flags.expect("flags can be read")),
         tokens: Arc::new(Tokens::new(Arc::clone(&store), Arc::clone(&clock), keys.clone())),
         sessions: Arc::new(Sessions::new(Arc::clone(&store), Arc::clone(&clock))),

@@ -7,11 +7,12 @@ use crate::paths::{mentions, module_of};
 use crate::workspace::{File, rust};
 
 /// The rooms by floor, from the ground.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["clock", "layout"],
     &["store"],
     &["secret"],
-    &["builder", "fleet", "flags", "metrics", "notify", "source"],
+    &["authority"],
+    &["builder", "fleet", "flags", "metrics", "notify", "provider", "source"],
     &["settings"],
     &["control"],
     &["door"],

@@ -1,9 +1,13 @@
 //! `toehold serve`: the control plane alone.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use toehold_core::model;
+use toehold_server::authority::Authority;
+use toehold_server::builder::artifact_path;
 use toehold_server::clock::SystemClock;
 use toehold_server::control::{Control, Parts};
 use toehold_server::door;
@@ -11,6 +15,8 @@ use toehold_server::flags::Flags;
 use toehold_server::fleet::Fleet;
 use toehold_server::layout::Layout;
 use toehold_server::notify::Notifier;
+use toehold_server::provider::Provider;
+use toehold_server::provider::ssh::SshHosts;
 use toehold_server::secret::{Keys, Sessions, Tokens, Vault};
 use toehold_server::settings::Settings;
 use toehold_server::store::{Key, SqliteStore, Store};
@@ -82,7 +88,14 @@ async fn serve_until_told(layout: Layout, settings: Settings, api: TcpListener) 
     let flags = Flags::open(Arc::clone(&store), Arc::new(SystemClock)).await.map_err(|error| {
         Failure::world("the control plane cannot read its flags").because(&error)
     })?;
-    let parts = parts(layout.clone(), settings, (&store, lead.epoch()), fleet, flags)?;
+    let root = layout.root();
+    let authority = Authority::open(root, Arc::clone(&store), Arc::new(SystemClock))
+        .await
+        .map_err(|error| Failure::user("the control plane cannot start").because(&error))?;
+    let authority = Arc::new(authority);
+    listen_for_machines(&fleet, &settings, &layout, &authority, &shutdown).await?;
+    let grounds = Grounds { store: &store, epoch: lead.epoch(), authority };
+    let parts = parts(layout.clone(), settings, grounds, fleet, flags)?;
     let notifier = notifier(&parts, &store)?;
     let control = Control::start(parts, shutdown.clone())
         .await
@@ -108,10 +121,43 @@ async fn serve_until_told(layout: Layout, settings: Settings, api: TcpListener) 
     Ok(())
 }
 
+/// The port for agents of other machines, where there is to be one.
+async fn listen_for_machines(
+    fleet: &Arc<Fleet>,
+    settings: &Settings,
+    layout: &Layout,
+    authority: &Arc<Authority>,
+    shutdown: &CancellationToken,
+) -> Outcome {
+    let Some(addr) = settings.machines.listen else { return Ok(()) };
+    let listener = tokio::net::TcpListener::bind(addr).await.map_err(|error| {
+        Failure::user(format!("cannot listen on {addr} for machines"))
+            .because(&error)
+            .hint("who has it? `ss -ltnp`; it is `listen` under [machines] in server.toml")
+    })?;
+    let shelf = layout.artifacts();
+    let lies = move |artifact: &model::Digest| artifact_path(&shelf, artifact);
+    fleet
+        .listen_for_machines(listener, Arc::clone(authority), lies, shutdown)
+        .map_err(|error| Failure::user("the control plane cannot start").because(&error))
+}
+
+/// What all the rooms stand on.
+struct Grounds<'a> {
+    store: &'a Arc<dyn Store>,
+    epoch: u64,
+    authority: Arc<Authority>,
+}
+
+fn providers(layout: &Layout) -> BTreeMap<model::Provider, Box<dyn Provider>> {
+    let ssh = SshHosts { key: layout.ssh_key(), run: layout.run() };
+    [(model::Provider::Ssh, Box::new(ssh) as Box<dyn Provider>)].into()
+}
+
 fn parts(
     layout: Layout,
     settings: Settings,
-    (store, epoch): (&Arc<dyn Store>, u64),
+    Grounds { store, epoch, authority }: Grounds<'_>,
     fleet: Arc<Fleet>,
     flags: Flags,
 ) -> Result<Parts, Failure> {
@@ -127,6 +173,8 @@ fn parts(
         sessions: Arc::new(Sessions::new(Arc::clone(store), clock.clone())),
         vault: Arc::new(Vault::new(layout.root(), &keys)),
         store: Arc::clone(store),
+        authority,
+        providers: providers(&layout),
         layout,
         settings,
         epoch,

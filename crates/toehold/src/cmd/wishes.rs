@@ -1,12 +1,11 @@
 //! The verbs that ask for a change and show what came of it.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use toehold_core::model::{Number, RolloutPhase};
 use toehold_core::wire::api::{AppView, Done};
 use toehold_core::wish::Wish;
 
 use crate::args::{Rollout, ScaleWish};
+use crate::ask;
 use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show;
@@ -69,15 +68,15 @@ pub fn rollback(context: &Context, to: Option<Number>, yes: bool) -> Outcome {
     let client = context.client()?;
     context.block_on(async {
         let app = context.app(&client).await?;
-        if !yes && std::io::stdin().is_terminal() && !context.json() {
+        if !yes && ask::somebody_is_there() && !context.json() {
             let view: AppView = client.get(&format!("/api/v1/apps/{app}")).await?;
             let from = view.serving.map_or("nothing".into(), |number| number.to_string());
             let to = to.map_or("the last good release".into(), |number| number.to_string());
             let plan = format!(
                 "{app} goes from {from} back to {to}: artifact, configuration and secrets together.\n\
-                 Pushes are then built but not deployed until `toehold unpin`. Go on? [y/N] "
+                 Pushes are then built but not deployed until `toehold unpin`. Go on?"
             );
-            if !agreed(&plan)? {
+            if !ask::agreed(&plan)? {
                 return Err(Failure::no("nothing was changed"));
             }
         }
@@ -85,15 +84,6 @@ pub fn rollback(context: &Context, to: Option<Number>, yes: bool) -> Outcome {
             client.post(&format!("/api/v1/apps/{app}/wishes"), &Wish::Rollback { to }).await?;
         show_done(context, &done)
     })
-}
-
-fn agreed(plan: &str) -> Result<bool, Failure> {
-    let cannot = |error: std::io::Error| Failure::world("cannot ask").because(&error);
-    let mut err = std::io::stderr();
-    write!(err, "{plan}").and_then(|()| err.flush()).map_err(cannot)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(cannot)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// `toehold scale`.

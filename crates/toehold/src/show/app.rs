@@ -1,6 +1,6 @@
 //! An app at one glance.
 
-use toehold_core::model::{InstancePhase, RolloutPhase};
+use toehold_core::model::{Instance, InstancePhase, MachineName, RolloutPhase};
 use toehold_core::wire::api::{AppView, InstanceView, TrackTraffic};
 
 use super::paint;
@@ -105,6 +105,7 @@ fn instance(view: &InstanceView) -> Vec<String> {
     let reading = status.and_then(|status| status.reading);
     vec![
         instance.id.short(),
+        machine(instance),
         instance.track.to_string(),
         instance.release.to_string(),
         phase(view),
@@ -118,11 +119,20 @@ fn instance(view: &InstanceView) -> Vec<String> {
     ]
 }
 
+/// `on web1`; nothing where it is the machine Toehold runs on, as for most.
+fn machine(instance: &Instance) -> String {
+    match &instance.place {
+        Some(place) if place.machine != MachineName::local() => format!("on {}", place.machine),
+        Some(_) | None => String::new(),
+    }
+}
+
 fn phase(view: &InstanceView) -> String {
     use toehold_core::model::Goal;
     match (&view.instance.goal, view.status.as_ref()) {
         (Goal::Drain { .. }, _) => paint::busy("draining"),
         (Goal::Stop, _) => paint::busy("stopping"),
+        (Goal::Run, None) if view.instance.place.is_none() => paint::busy("waits for a machine"),
         (Goal::Run, None) => paint::busy("asked for"),
         (Goal::Run, Some(status)) => match (&status.phase, status.healthy) {
             (InstancePhase::Running, true) if view.set_aside.is_some() => paint::bad("set aside"),

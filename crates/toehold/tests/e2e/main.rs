@@ -3,8 +3,10 @@
 mod canary;
 mod death;
 mod elsewhere;
+mod hosts;
 mod languages;
 mod little;
+mod machines;
 mod push;
 mod stage;
 mod steer;

@@ -62,6 +62,20 @@ impl Stage {
         self.root.path().join("state")
     }
 
+    /// Runs `toehold` against it, which must do it; gives what it printed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments);
+        assert!(output.status.success(), "toehold {arguments:?}: {}", said(&output));
+        said(&output)
+    }
+
+    /// Runs `toehold --json` against it.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend_from_slice(arguments);
+        serde_json::from_str(&self.done(&all)).expect("it prints JSON")
+    }
+
     /// The process of `toehold up`.
     pub fn pid(&self) -> u32 {
         self.up.id()
@@ -340,6 +354,22 @@ fn wait_a_little() {
     std::thread::sleep(Duration::from_millis(50));
 }
 
+/// Runs `toehold` with this on stdin.
+pub fn with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(TOEHOLD)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // One that does not read says so by its exit code.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
 /// Both streams of a program that ended.
 pub fn said(output: &Output) -> String {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -380,7 +410,7 @@ fn dechunked(mut body: &str) -> String {
     whole
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it has an address").port()
 }
@@ -389,7 +419,7 @@ const MAIN: &str = "'use strict';
 const http = require('node:http');
 const words = require('./words.js');
 const server = http.createServer((request, response) => response.end(words + '\\n'));
-server.listen(Number(process.env.PORT), '127.0.0.1');
+server.listen(Number(process.env.PORT), process.env.HOST);
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
 ";
 

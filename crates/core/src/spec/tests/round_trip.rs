@@ -6,9 +6,9 @@ use std::time::Duration;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::{collection, option};
 
-use crate::model::{AlertRule, HealthCheck, HealthKind, Metric, Split, StepKind, Track};
+use crate::model::{AlertRule, HealthCheck, HealthKind, Metric, Provider, Split, StepKind, Track};
 use crate::spec::{
-    BuildSpec, CanarySpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec, Step, show,
+    BuildSpec, CanarySpec, MachinesSpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec, Step, show,
 };
 
 fn time() -> impl Strategy<Value = Duration> {
@@ -146,27 +146,42 @@ fn alerts() -> impl Strategy<Value = Vec<AlertRule>> {
     })
 }
 
+fn machines() -> impl Strategy<Value = MachinesSpec> {
+    let provider =
+        prop_oneof![Just(Provider::Local), Just(Provider::Ssh), Just(Provider::DigitalOcean)];
+    let size = option::of("[a-z0-9-]{1,12}");
+    let playbook = option::of("[a-z]{1,5}/[a-z]{1,5}\\.yml");
+    (provider, size, playbook).prop_map(|(provider, size, playbook)| MachinesSpec {
+        provider,
+        size: size.filter(|_| provider.is_elastic()),
+        playbook: playbook.filter(|_| provider != Provider::Local),
+    })
+}
+
 fn spec() -> impl Strategy<Value = Spec> {
     let branch = prop_oneof!["[a-z]{1,5}", "[a-z]{1,3}/[a-z$(ü)'\"]{1,5}"];
     let track = prop_oneof![Just(Track::Stable), Just(Track::Canary)];
     let branches = collection::btree_map(branch, track, 1..4);
     let flags = collection::btree_map("[a-zA-Z0-9._-]{1,6}", any::<bool>(), 0..4);
-    let tables = (build(), run(), health(), proxy(), canary(), scale(), alerts());
+    let tables = (build(), run(), health(), proxy(), canary(), scale(), alerts(), machines());
     (option::of("[a-z]{1,6}"), branches, flags, tables).prop_map(
-        |(app, branches, flags, (build, run, health, proxy, canary, scale, alerts))| Spec {
-            app: app.map(|name| name.parse().expect("it is lower case")),
-            branches,
-            build,
-            run,
-            health,
-            proxy,
-            canary,
-            scale,
-            alerts,
-            flags: BTreeMap::from([("feature1".to_owned(), false)])
-                .into_iter()
-                .chain(flags)
-                .collect(),
+        |(app, branches, flags, (build, run, health, proxy, canary, scale, alerts, machines))| {
+            Spec {
+                app: app.map(|name| name.parse().expect("it is lower case")),
+                branches,
+                build,
+                run,
+                health,
+                proxy,
+                canary,
+                scale,
+                alerts,
+                machines,
+                flags: BTreeMap::from([("feature1".to_owned(), false)])
+                    .into_iter()
+                    .chain(flags)
+                    .collect(),
+            }
         },
     )
 }

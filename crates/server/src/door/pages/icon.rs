@@ -4,13 +4,14 @@ use maud::{Markup, PreEscaped, html};
 use toehold_core::model::EventKind;
 
 /// Each picture once on a page: strokes in a box of 16 by 16.
-const PICTURES: [(&str, &str); 13] = [
+const PICTURES: [(&str, &str); 14] = [
     ("push", "M8 13V3M4 7l4-4 4 4"),
     ("build", "M8 1.8l5.5 3v6.4L8 14.2l-5.5-3V4.8zM2.5 4.8L8 8l5.5-3.2M8 8v6.2"),
     ("release", "M2.5 2.5h5.2l6 6-5.2 5.2-6-6zM5.4 5.4h.1"),
     ("split", "M8 14V9M8 9L3.5 3M8 9l4.5-6M3.2 6.3L3.5 3l3 1M9.500 4l3-1 .3 3.300"),
     ("back", "M6 3L2.500 6.500 6 10M2.500 6.500H10a3.500 3.500 0 0 1 0 7H7"),
     ("instance", "M3 3h10v10H3zM6 6h4v4H6z"),
+    ("machine", "M2.500 3.500h11v4h-11zM2.500 9.500h11v4h-11zM5 5.500h.1M5 11.500h.1"),
     ("scale", "M2.500 6.500v-4h4M13.500 9.500v4h-4M2.500 2.500l4 4M13.500 13.500l-4-4"),
     ("alert", "M8 2l6.500 11.500h-13zM8 6.500v3M8 11.600v.1"),
     ("flag", "M3.500 14V2.500h8.500l-2 3 2 3H3.500"),
@@ -64,7 +65,21 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::RolloutPromoting
         | K::RolloutPromoted
         | K::RouteChanged => "split",
+        K::MachineWanted
+        | K::MachineMade
+        | K::MachineJoined
+        | K::MachineReady
+        | K::MachineTrouble
+        | K::MachineFailed
+        | K::MachineLost
+        | K::MachineSet
+        | K::MachineLeaving
+        | K::MachineGone
+        | K::MachinesHeld
+        | K::PlaybookStarted
+        | K::PlaybookEnded => "machine",
         K::InstanceLaunched
+        | K::InstancePlaced
         | K::InstanceHealthy
         | K::InstanceUnhealthy
         | K::InstanceDied

@@ -8,7 +8,7 @@ use super::Need::{
 };
 use super::{Need, Route, Voice};
 use crate::door::Door;
-use crate::door::api::{apps, builds, events, flags, health, instances, people, secrets};
+use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
 use crate::door::{assets, desk, forge, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
@@ -86,6 +86,12 @@ pub static ROUTES: &[Route] = &[
     api(GET, "/api/v1/apps/{app}/secrets", Admin, "The names of the app's secrets; never a value", || get(secrets::names)),
     api_with(PUT, "/api/v1/apps/{app}/secrets/{name}", Admin, "SecretValue", "Set a secret; the next release runs with it", || put(secrets::set)),
     api(DELETE, "/api/v1/apps/{app}/secrets/{name}", Admin, "Remove a secret", || delete(secrets::remove)),
+    api(GET, "/api/v1/machines", LookAtAll, "Every machine, wished and seen", || get(machines::list)),
+    api_with(POST, "/api/v1/machines", Admin, "NewMachine", "Add a machine that is reached by SSH", || post(machines::add)),
+    api_with(POST, "/api/v1/machines/host-key", Admin, "Whose", "The host key a machine shows now", || post(machines::host_key)),
+    api(GET, "/api/v1/machines/ssh-key", Admin, "The public half of the key Toehold logs in with", || get(machines::ssh_key)),
+    api_with(POST, "/api/v1/machines/{machine}/goal", Admin, "NewGoal", "Let a machine take instances, or no more, or be emptied, or given back", || post(machines::set_goal)),
+    api(POST, "/api/v1/machines/{machine}/token", Admin, "A token for a machine that joins by itself; it is shown this once", || post(machines::token)),
     api(GET, "/api/v1/tokens", Admin, "Every token, without what is secret of it", || get(people::tokens)),
     api_with(POST, "/api/v1/tokens", Admin, "NewToken", "Make a token; it is shown this once", || post(people::create_token)),
     api(DELETE, "/api/v1/tokens/{id}", Admin, "Take a token back", || delete(people::revoke_token)),

@@ -43,6 +43,6 @@ fn subject(subject: &Subject) -> Option<String> {
         Subject::Instance(id) => Some(id.short()),
         Subject::Alert(id) => Some(format!("alert/{id}")),
         Subject::Flag(key) => Some(format!("flag/{}", words::in_address(key))),
-        Subject::App | Subject::Toehold => None,
+        Subject::App | Subject::Machine(_) | Subject::Toehold => None,
     }
 }

@@ -1,0 +1,67 @@
+//! Machines that come up.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Sight, Step, step};
+use crate::model::{EventKind, Machine, MachinePhase};
+use crate::tell;
+use crate::time::Timestamp;
+
+/// An agent that was heard within this time is there.
+pub(super) const HEARD: Duration = Duration::from_secs(10);
+
+/// So long may a machine take from being asked for until its agent calls.
+pub const DEADLINE: Duration = Duration::from_mins(10);
+
+/// A machine whose agent calls takes instances.
+pub(super) fn ready(machine: &Machine, sight: Sight, now: Timestamp) -> Option<Step> {
+    let comes = match &machine.phase {
+        MachinePhase::Wanted | MachinePhase::Ready | MachinePhase::Leaving | MachinePhase::Gone => {
+            false
+        }
+        MachinePhase::Bringing | MachinePhase::Lost { .. } | MachinePhase::Failed { .. } => {
+            sight.silent.is_some_and(|silent| silent < HEARD)
+        }
+    };
+    if !comes {
+        return None;
+    }
+    let name = &machine.name;
+    let took = now.since(machine.since);
+    let text = match &machine.phase {
+        MachinePhase::Lost { .. } => {
+            format!("{name} is back after {}", tell::duration(took))
+        }
+        _ => format!("{name} is ready: its agent called after {}", tell::duration(took)),
+    };
+    let facts = json!({ "took_ms": took.as_millis() });
+    Some(step(machine, MachinePhase::Ready, (EventKind::MachineReady, text), &facts, now))
+}
+
+/// One that does not come up is given up.
+pub(super) fn too_late(machine: &Machine, now: Timestamp) -> Option<Step> {
+    let waits = match &machine.phase {
+        MachinePhase::Wanted => "its provider did not make it",
+        MachinePhase::Bringing => "its agent did not call",
+        MachinePhase::Ready
+        | MachinePhase::Lost { .. }
+        | MachinePhase::Failed { .. }
+        | MachinePhase::Leaving
+        | MachinePhase::Gone => return None,
+    };
+    // A machine that is there already may be repaired by its owner, however long that takes.
+    if !machine.provider.is_elastic() || now.since(machine.since) < DEADLINE {
+        return None;
+    }
+    let why = format!("{waits} within {}", tell::duration(DEADLINE));
+    Some(failed(machine, why, now))
+}
+
+/// It could not be had.
+pub(super) fn failed(machine: &Machine, why: String, now: Timestamp) -> Step {
+    let text = format!("{} failed: {why}", machine.name);
+    let facts = json!({ "why": why });
+    step(machine, MachinePhase::Failed { why }, (EventKind::MachineFailed, text), &facts, now)
+}

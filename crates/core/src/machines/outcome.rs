@@ -1,0 +1,101 @@
+//! What was tried with a machine, and what came of it.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use super::{Step, come, event, step};
+use crate::model::{Access, AppName, Configured, EventKind, Machine, MachinePhase};
+use crate::tell;
+use crate::time::Timestamp;
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its provider has made it.
+    Made {
+        /// What its provider calls it.
+        provider_id: String,
+        /// Where the proxy reaches its instances.
+        address: IpAddr,
+        /// How it is reached by SSH.
+        access: Access,
+    },
+    /// It is given back; nothing of it is left at its provider.
+    Gone,
+    /// It did not work.
+    Failed {
+        /// Why, with what to do.
+        why: String,
+        /// Whether trying again may help.
+        is_transient: bool,
+    },
+}
+
+/// The machine after an act; `None` where the act has no place in its phase any more, or where what
+/// it says is known.
+#[must_use]
+pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<Step> {
+    match (outcome, &machine.phase) {
+        (Outcome::Made { provider_id, address, access }, MachinePhase::Wanted) => {
+            let took = now.since(machine.since);
+            let text = format!("{} was made within {}", machine.name, tell::duration(took));
+            let facts = json!({ "provider_id": provider_id, "took_ms": took.as_millis() });
+            let made = (EventKind::MachineMade, text);
+            let mut next = step(machine, MachinePhase::Bringing, made, &facts, now);
+            next.machine.provider_id = Some(provider_id);
+            next.machine.address = Some(address);
+            next.machine.access = Some(access);
+            Some(next)
+        }
+        (Outcome::Gone, MachinePhase::Leaving) => {
+            let text = format!("{} is gone", machine.name);
+            let gone = (EventKind::MachineGone, text);
+            Some(step(machine, MachinePhase::Gone, gone, &json!({}), now))
+        }
+        (Outcome::Gone, MachinePhase::Failed { .. }) => {
+            let text = format!("what there was of {} is given back", machine.name);
+            let event = event(machine, EventKind::MachineLeaving, text, &json!({}), now);
+            let mut machine = machine.clone();
+            machine.provider_id = None;
+            Some(Step { machine, event })
+        }
+        (Outcome::Failed { why, is_transient }, phase) => {
+            let comes_up = matches!(phase, MachinePhase::Wanted | MachinePhase::Bringing);
+            // A machine that is there already may be mended by its owner at any time.
+            if comes_up && !is_transient && machine.provider.is_elastic() {
+                return Some(come::failed(machine, why, now));
+            }
+            if machine.trouble.as_ref() == Some(&why) {
+                return None;
+            }
+            let text = format!("{}: {why}", machine.name);
+            let facts = json!({ "transient": is_transient });
+            let event = event(machine, EventKind::MachineTrouble, text, &facts, now);
+            let machine = Machine { trouble: Some(why), ..machine.clone() };
+            Some(Step { machine, event })
+        }
+        (Outcome::Made { .. } | Outcome::Gone, _) => None,
+    }
+}
+
+/// The machine after an app's playbook ran on it; `failed` says what went wrong.
+#[must_use]
+pub fn playbook_outcome(
+    machine: &Machine,
+    app: &AppName,
+    failed: Option<String>,
+    now: Timestamp,
+) -> Step {
+    let mut next = machine.clone();
+    let tries = next.configured.get(app).map_or(1, |before| before.tries.saturating_add(1));
+    let text = match &failed {
+        None => format!("the playbook of {app} ran on {}", machine.name),
+        Some(why) => format!("the playbook of {app} failed on {}: {why}", machine.name),
+    };
+    let facts = json!({ "app": app, "tries": tries, "failed": failed });
+    next.configured.insert(app.clone(), Configured { at: now, failed, tries });
+    let mut event = event(&next, EventKind::PlaybookEnded, text, &facts, now);
+    event.app = Some(app.clone());
+    Step { machine: next, event }
+}

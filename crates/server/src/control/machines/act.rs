@@ -1,0 +1,158 @@
+//! What is done about a machine, by its phase alone. Whatever is begun here may be begun again by
+//! another control plane: providers find what is there by its name, and bringing the agent does
+//! only what is missing.
+
+use std::time::{Duration, Instant};
+
+use toehold_core::machines::{Outcome, outcome};
+use toehold_core::model::{Machine, MachineName, MachinePhase, Provider as Kind};
+use tracing::error;
+
+use crate::control::Control;
+use crate::provider::bring::{BringError, Home, bring};
+use crate::provider::shell::Shell;
+use crate::provider::{Provider, ProviderError};
+
+/// The first wait after a failure, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+
+/// An agent that has been silent for so long is looked after by SSH: it may have ended.
+const SILENT: Duration = Duration::from_secs(15);
+
+/// One thing to do about a machine.
+#[derive(Clone, Copy)]
+enum Act {
+    Ensure,
+    Bring,
+    Remove,
+}
+
+impl Control {
+    /// Begins what is to be done, one thing at a time for each machine.
+    pub(super) fn act_on_machines(&self) {
+        let agents = self.parts.fleet.agents();
+        let due: Vec<(Machine, Act)> = {
+            let known = self.machines();
+            let due = known.by_name.values().filter_map(|it| {
+                let doing = known.doing.get(&it.machine.name).copied().unwrap_or_default();
+                let is_early = doing.not_before.is_some_and(|at| at > Instant::now());
+                let agent = agents.get(&it.machine.name).map(|seen| seen.at.elapsed());
+                let silent = agent.unwrap_or_else(|| known.began.elapsed());
+                let act = act(&it.machine, silent)?;
+                (!doing.is_busy && !is_early).then(|| (it.machine.clone(), act))
+            });
+            due.collect()
+        };
+        for (machine, act) in due {
+            self.machines().doing.entry(machine.name.clone()).or_default().is_busy = true;
+            let Some(control) = self.itself.upgrade() else { return };
+            self.tasks.spawn(async move {
+                let stop = control.shutdown.clone();
+                let done = stop.run_until_cancelled(control.act(&machine, act)).await;
+                if let Some(done) = done {
+                    control.note_outcome(&machine.name, done).await;
+                }
+            });
+        }
+    }
+
+    async fn act(&self, machine: &Machine, act: Act) -> Option<Outcome> {
+        let done = match act {
+            Act::Ensure => match self.provider(machine.provider) {
+                Ok(provider) => provider.ensure(machine).await.map(|made| {
+                    let (provider_id, address, access) =
+                        (made.provider_id, made.address, made.access);
+                    Some(Outcome::Made { provider_id, address, access })
+                }),
+                Err(error) => Err(error),
+            },
+            Act::Bring => self.bring(machine).await.map(|()| None),
+            Act::Remove => self.give_back(machine).await.map(|()| Some(Outcome::Gone)),
+        };
+        done.unwrap_or_else(|ProviderError { why, is_transient }| {
+            Some(Outcome::Failed { why, is_transient })
+        })
+    }
+
+    /// Brings the agent.
+    async fn bring(&self, machine: &Machine) -> Result<(), ProviderError> {
+        let lasting = |why: &str| ProviderError::lasting(format!("{}: {why}", machine.name));
+        let access =
+            machine.access.as_ref().ok_or_else(|| lasting("nobody said how to reach it"))?;
+        let control = self.settings().machines.control().ok_or_else(|| lasting(NOWHERE_TO_DIAL))?;
+        let run = self.layout().run();
+        let key = self.layout().ssh_key();
+        let shell = Shell { machine: &machine.name, access, key: &key, run: &run };
+        let invite = async || self.parts.authority.invite(&machine.name, "toehold").await;
+        let home = Home {
+            control: &control,
+            authority: self.parts.authority.digest().as_str(),
+            anew: machine.phase == MachinePhase::Bringing,
+        };
+        bring(&shell, &self.parts.program, home, invite).await.map_err(|error: BringError| {
+            ProviderError { is_transient: error.is_transient(), why: error.to_string() }
+        })
+    }
+
+    async fn give_back(&self, machine: &Machine) -> Result<(), ProviderError> {
+        self.provider(machine.provider)?.remove(machine).await?;
+        let expelled = self.parts.authority.expel(&machine.name, "toehold").await;
+        expelled.map_err(|error| ProviderError::transient(error.to_string()))
+    }
+
+    fn provider(&self, kind: Kind) -> Result<&dyn Provider, ProviderError> {
+        self.parts.providers.get(&kind).map(AsRef::as_ref).ok_or_else(|| {
+            ProviderError::lasting(format!("{kind} is not set up: see [machines] in server.toml"))
+        })
+    }
+
+    /// Takes in what came of an act.
+    async fn note_outcome(&self, name: &MachineName, done: Option<Outcome>) {
+        let step = {
+            let mut known = self.machines();
+            let doing = known.doing.entry(name.clone()).or_default();
+            doing.is_busy = false;
+            let failed = matches!(done, Some(Outcome::Failed { .. }));
+            doing.streak = if failed { doing.streak.saturating_add(1) } else { 0 };
+            let wait = match (failed, &done) {
+                (true, _) => FIRST_WAIT.saturating_mul(1 << doing.streak.min(10)).min(LONGEST_WAIT),
+                // An agent that was brought needs a moment to call.
+                (false, None) => SILENT,
+                (false, Some(_)) => Duration::ZERO,
+            };
+            doing.not_before = Some(Instant::now() + wait);
+            let now = self.clock().now();
+            let machine = known.by_name.get(name).map(|it| it.machine.clone());
+            machine.zip(done).and_then(|(machine, done)| outcome(&machine, done, now))
+        };
+        if let Some(step) = step
+            && let Err(error) = self.carry_out_machine(step).await
+        {
+            error!(machine.name = %name, %error, "what came of something with a machine could not be kept; it is done again");
+        }
+        self.wake_machines.notify_one();
+    }
+}
+
+/// What is to be done about a machine now.
+fn act(machine: &Machine, silent: Duration) -> Option<Act> {
+    match &machine.phase {
+        MachinePhase::Wanted => Some(Act::Ensure),
+        MachinePhase::Bringing => Some(Act::Bring),
+        MachinePhase::Ready | MachinePhase::Lost { .. } if silent >= SILENT => Some(Act::Bring),
+        MachinePhase::Leaving => Some(Act::Remove),
+        MachinePhase::Failed { .. }
+            if machine.provider.is_elastic() && machine.provider_id.is_some() =>
+        {
+            Some(Act::Remove)
+        }
+        MachinePhase::Ready
+        | MachinePhase::Lost { .. }
+        | MachinePhase::Failed { .. }
+        | MachinePhase::Gone => None,
+    }
+}
+
+const NOWHERE_TO_DIAL: &str = "other machines cannot call: set `listen` (and `address`) under \
+                               [machines] in server.toml, and start Toehold again";

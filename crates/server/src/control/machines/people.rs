@@ -1,0 +1,236 @@
+//! What people ask for about machines.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::json;
+use thiserror::Error;
+use toehold_core::machines::Step;
+use toehold_core::model::{
+    Access, Event, EventKind, Machine, MachineGoal, MachineName, MachinePhase, Provider, Subject,
+};
+use toehold_core::wire::api::{Done, HostKey, MachineView};
+
+use super::machine_key;
+use crate::control::{Control, ControlError};
+use crate::fleet::AgentSeen;
+use crate::provider::host_key::{self, KeyError};
+use crate::secret::Secret;
+
+/// A machine somebody adds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMachine {
+    /// What it is to be called.
+    pub name: MachineName,
+    /// Who logs in.
+    pub user: String,
+    /// Its name or address.
+    pub host: String,
+    /// The port of its SSH server.
+    pub port: u16,
+    /// The host key it must show: `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+    /// Where the proxy reaches it, where that is not where SSH does.
+    pub address: Option<IpAddr>,
+}
+
+/// Why a machine was not added.
+#[derive(Debug, Error)]
+pub enum AddError {
+    /// The host key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A name, a user or a host that cannot be one.
+    #[error("{0}")]
+    Unfit(String),
+    /// There is one.
+    #[error("there is a machine {0} already: remove it first, or choose another name")]
+    Taken(MachineName),
+    /// Others cannot call.
+    #[error(
+        "other machines cannot call this one: set `listen` (and `address`) under [machines] in server.toml, and start Toehold again"
+    )]
+    NotListening,
+    /// The store.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+impl Control {
+    /// Adds a machine that is there already.
+    pub async fn add_machine(&self, new: NewMachine, actor: &str) -> Result<Done, AddError> {
+        fits(&new)?;
+        if self.settings().machines.control().is_none() {
+            return Err(AddError::NotListening);
+        }
+        let known = self.machines().by_name.get(&new.name).map(|it| it.machine.phase.clone());
+        if new.name == MachineName::local() || known.is_some_and(|it| it != MachinePhase::Gone) {
+            return Err(AddError::Taken(new.name));
+        }
+        let host_key = host_key::parse(&new.host_key)?;
+        host_key::own(&self.layout().ssh_key()).await?;
+        let now = self.clock().now();
+        let NewMachine { name, user, host, port, address, .. } = new;
+        let machine = Machine {
+            name,
+            provider: Provider::Ssh,
+            app: None,
+            goal: MachineGoal::Run,
+            phase: MachinePhase::Wanted,
+            since: now,
+            address,
+            access: Some(Access { user, host, port, host_key }),
+            provider_id: None,
+            size: None,
+            configured: std::collections::BTreeMap::new(),
+            trouble: None,
+            created_at: now,
+        };
+        let text = format!("{actor} added the machine {}", machine.name);
+        self.say_of_machine(machine, EventKind::MachineWanted, text, actor)
+            .await
+            .map_err(Into::into)
+    }
+
+    /// The host key a machine shows now, for a person to look at before it is believed.
+    pub async fn host_key(&self, host: &str, port: u16) -> Result<HostKey, AddError> {
+        host_fits(host)?;
+        let key = host_key::shown(host, port).await?;
+        let fingerprint = host_key::fingerprint(&key);
+        Ok(HostKey { key, fingerprint })
+    }
+
+    /// Changes what is wished of a machine.
+    pub async fn set_machine(
+        &self,
+        name: &MachineName,
+        goal: MachineGoal,
+        actor: &str,
+    ) -> Result<Done, ControlError> {
+        let machine = self.machine(name)?;
+        if machine.goal == goal {
+            let text = format!("{name} is to {} already", goal.as_str());
+            return Ok(Done { text, event: None });
+        }
+        let text = match goal {
+            MachineGoal::Run => format!("{actor} lets {name} take instances"),
+            MachineGoal::Cordon => format!("{actor} lets {name} take no more instances"),
+            MachineGoal::Drain => format!("{actor} lets {name} be emptied"),
+            MachineGoal::Remove => format!("{actor} lets {name} be emptied and given back"),
+        };
+        self.say_of_machine(Machine { goal, ..machine }, EventKind::MachineSet, text, actor).await
+    }
+
+    /// A token for a machine that joins by itself.
+    pub async fn machine_token(
+        &self,
+        name: &MachineName,
+        actor: &str,
+    ) -> Result<Secret, ControlError> {
+        self.machine(name)?;
+        Ok(self.parts.authority.invite(name, actor).await?)
+    }
+
+    /// The public half of the key Toehold logs in with.
+    pub async fn ssh_public_key(&self) -> Result<String, ControlError> {
+        let path = host_key::own(&self.layout().ssh_key()).await?.with_extension("pub");
+        let read = tokio::fs::read_to_string(&path).await;
+        let text = read.map_err(|source| ControlError::File { path, source })?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// Every machine, the one Toehold runs on first.
+    pub fn machine_views(&self) -> Vec<MachineView> {
+        let agents = self.parts.fleet.agents();
+        let known = self.machines();
+        let fresh = |name: &MachineName| agents.get(name).filter(|it| AgentSeen::is_fresh(it));
+        let reading = |name: &MachineName| fresh(name).map(|it| it.report.machine);
+        let local = MachineName::local();
+        let here = MachineView {
+            heard: fresh(&local).is_some(),
+            instances: known.instances(&local),
+            reading: reading(&local),
+            machine: here(local, self.clock().now()),
+        };
+        let is_there = |it: &&super::Loaded| it.machine.phase != MachinePhase::Gone;
+        let others = known.by_name.values().filter(is_there).map(|it| {
+            let name = &it.machine.name;
+            MachineView {
+                heard: fresh(name).is_some(),
+                instances: known.instances(name),
+                reading: reading(name),
+                machine: it.machine.clone(),
+            }
+        });
+        std::iter::once(here).chain(others).collect()
+    }
+
+    fn machine(&self, name: &MachineName) -> Result<Machine, ControlError> {
+        let known = self.machines();
+        let found = known.by_name.get(name).filter(|it| it.machine.phase != MachinePhase::Gone);
+        found.map(|it| it.machine.clone()).ok_or_else(|| ControlError::NoMachine(name.clone()))
+    }
+
+    async fn say_of_machine(
+        &self,
+        machine: Machine,
+        kind: EventKind,
+        text: String,
+        actor: &str,
+    ) -> Result<Done, ControlError> {
+        let event = Event {
+            rev: 0,
+            at: self.clock().now(),
+            app: machine.app.clone(),
+            kind,
+            subject: Subject::Machine(machine.name.clone()),
+            cause: None,
+            actor: actor.to_owned(),
+            text: text.clone(),
+            facts: json!({ "machine": machine.name, "key": machine_key(&machine.name) }),
+        };
+        self.carry_out_machine(Step { machine, event }).await?;
+        Ok(Done { text, event: None })
+    }
+}
+
+/// The machine Toehold runs on, as it is shown beside the others.
+fn here(name: MachineName, now: toehold_core::time::Timestamp) -> Machine {
+    Machine {
+        name,
+        provider: Provider::Local,
+        app: None,
+        goal: MachineGoal::Run,
+        phase: MachinePhase::Ready,
+        since: now,
+        address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        access: None,
+        provider_id: None,
+        size: None,
+        configured: std::collections::BTreeMap::new(),
+        trouble: None,
+        created_at: now,
+    }
+}
+
+fn fits(new: &NewMachine) -> Result<(), AddError> {
+    if !is_plain(&new.user, "._-") {
+        return Err(AddError::Unfit(format!("{:?} cannot be a user who logs in", new.user)));
+    }
+    host_fits(&new.host)
+}
+
+fn host_fits(host: &str) -> Result<(), AddError> {
+    if is_plain(host, ".:-_") {
+        return Ok(());
+    }
+    Err(AddError::Unfit(format!("{host:?} cannot be a machine's name or address")))
+}
+
+/// What begins with `-` would be an option to whoever is given it.
+fn is_plain(text: &str, more: &str) -> bool {
+    (1..=253).contains(&text.len())
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+}

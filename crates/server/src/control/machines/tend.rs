@@ -1,0 +1,178 @@
+//! The loop for machines: seen, decided, written, and then done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toehold_core::machines::{Limits, Need, Sight, Yard, decide};
+use toehold_core::model::{
+    Event, EventKind, Goal, InstanceId, Machine, MachineName, MachinePhase, Subject,
+};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, warn};
+
+use crate::control::apps::Apps;
+use crate::control::{Control, ControlError};
+use crate::secret::random_bytes;
+
+/// How often is looked where nothing calls for it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How many new names a decision is given: more machines at once are made at the next look.
+const NAMES: usize = 8;
+
+/// Runs until shutdown.
+pub(in crate::control) async fn run(control: Arc<Control>) {
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = control.shutdown.cancelled() => return,
+            () = control.wake_machines.notified() => {}
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = control.tend_machines().await {
+            warn!(%error, "machines could not be looked after; it is tried again");
+        }
+    }
+}
+
+impl Control {
+    async fn tend_machines(&self) -> Result<(), ControlError> {
+        let (needs, cut_off) = {
+            let apps = self.apps.lock().await;
+            self.machines().count(apps.by_name.values().map(|it| &it.app));
+            (needs(&apps), self.cut_off(&apps))
+        };
+        let verdict = {
+            let now = self.clock().now();
+            let agents = self.parts.fleet.agents();
+            let mut known = self.machines();
+            known.note_empty(now);
+            let machines: BTreeMap<MachineName, Machine> =
+                known.by_name.iter().map(|(name, it)| (name.clone(), it.machine.clone())).collect();
+            if machines.is_empty() && needs.is_empty() {
+                return Ok(());
+            }
+            let sights: BTreeMap<MachineName, Sight> = machines
+                .keys()
+                .map(|name| {
+                    let is_cut_off = cut_off.contains(name);
+                    let sight = known.sight(name, agents.get(name), now);
+                    (name.clone(), Sight { is_cut_off, ..sight })
+                })
+                .collect();
+            decide(Yard {
+                machines: &machines,
+                sights: &sights,
+                given: &known.given,
+                needs: &needs,
+                limits: &self.limits(),
+                fresh: &fresh_names(),
+                now,
+            })
+        };
+        self.say_held(verdict.held).await;
+        for step in verdict.steps {
+            self.carry_out_machine(step).await?;
+        }
+        self.act_on_machines();
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        let settings = &self.settings().machines;
+        Limits { machines: settings.most, hourly: settings.most_per_hour, ..Limits::default() }
+    }
+
+    /// The machines on which the proxy reaches nothing of what it routes to.
+    fn cut_off(&self, apps: &Apps) -> BTreeSet<MachineName> {
+        let Some(report) = self.parts.fleet.proxy().map(|seen| seen.report) else {
+            return BTreeSet::new();
+        };
+        let aside: BTreeSet<InstanceId> = report
+            .instances
+            .into_iter()
+            .filter(|it| it.set_aside.is_some())
+            .map(|it| it.instance)
+            .collect();
+        let mut all: BTreeMap<MachineName, bool> =
+            self.machines().names().map(|name| (name, true)).collect();
+        for app in apps.by_name.values().map(|it| &it.app) {
+            let routed = app.route.arms.iter().flat_map(|arm| &arm.targets);
+            for target in routed.filter(|target| !aside.contains(&target.instance)) {
+                let instance = app.instances.iter().find(|it| it.id == target.instance);
+                if let Some(place) = instance.and_then(|it| it.place.as_ref()) {
+                    all.insert(place.machine.clone(), false);
+                }
+            }
+        }
+        all.into_iter().filter_map(|(machine, is_cut)| is_cut.then_some(machine)).collect()
+    }
+
+    /// Says what stands in the way of something, once while it does.
+    async fn say_held(&self, held: Vec<String>) {
+        let new: Vec<String> = {
+            let mut machines = self.machines();
+            let before = std::mem::replace(&mut machines.held, held.clone());
+            held.into_iter().filter(|why| !before.contains(why)).collect()
+        };
+        for why in new {
+            error!(%why, "machines are held");
+            self.say(Event {
+                rev: 0,
+                at: self.clock().now(),
+                app: None,
+                kind: EventKind::MachinesHeld,
+                subject: Subject::Toehold,
+                cause: None,
+                actor: "toehold".into(),
+                text: why,
+                facts: serde_json::Value::Null,
+            })
+            .await;
+        }
+    }
+}
+
+impl super::Machines {
+    /// Since when each machine has had no instance.
+    fn note_empty(&mut self, now: toehold_core::time::Timestamp) {
+        let names: Vec<MachineName> = self.by_name.keys().cloned().collect();
+        for name in names {
+            let is_up =
+                self.by_name.get(&name).is_some_and(|it| it.machine.phase == MachinePhase::Ready);
+            if is_up && self.instances(&name) == 0 {
+                self.empty_since.entry(name).or_insert(now);
+            } else {
+                self.empty_since.remove(&name);
+            }
+        }
+    }
+}
+
+/// The apps that have instances without a machine.
+fn needs(apps: &Apps) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for loaded in apps.by_name.values() {
+        let waits =
+            loaded.app.instances.iter().filter(|it| it.goal == Goal::Run && it.place.is_none());
+        let mut waiting = 0;
+        let mut of = None;
+        for instance in waits {
+            waiting += 1;
+            of = of.or_else(|| loaded.releases.get(&instance.release)).or(of);
+        }
+        if let Some(release) = of {
+            let spec = &release.spec.machines;
+            let (provider, size) = (spec.provider, spec.size.clone());
+            needs.push(Need { app: loaded.app.name.clone(), provider, size, waiting });
+        }
+    }
+    needs
+}
+
+/// Endings for new names: short, and never the same twice.
+fn fresh_names() -> Vec<String> {
+    (0..NAMES).map(|_| hex::encode(random_bytes::<4>())).collect()
+}

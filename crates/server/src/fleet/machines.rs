@@ -1,0 +1,209 @@
+//! The port for agents on other machines: TLS, and what each connection is about.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toehold_core::model::{Digest, MachineName};
+use toehold_core::wire::agent::FromAgent;
+use toehold_core::wire::call::{Answer, Call};
+use toehold_host::link::{self, LinkError, Reader, Writer};
+use toehold_host::tls;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::agents::{Caller, converse, is_placed};
+use super::{Fleet, accept};
+use crate::authority::Authority;
+
+/// How long a caller may take to show who it is and what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many callers that have not shown who they are may be there at once.
+const STRANGERS: usize = 64;
+
+/// How many artifacts may be on their way at once: more would only share the same cable.
+const TRANSFERS: usize = 16;
+
+/// How long a receiver may take for one piece of an artifact.
+const PIECE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much is sent at once, in bytes.
+const PIECE_BYTES: usize = 128 * 1024;
+
+/// Where the bytes of an artifact lie.
+pub(super) type Shelf = Box<dyn Fn(&Digest) -> PathBuf + Send + Sync>;
+
+/// What every connection needs.
+pub(super) struct Gate {
+    fleet: Arc<Fleet>,
+    authority: Arc<Authority>,
+    acceptor: TlsAcceptor,
+    shelf: Shelf,
+    strangers: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        fleet: Arc<Fleet>,
+        authority: Arc<Authority>,
+        acceptor: TlsAcceptor,
+        shelf: Shelf,
+    ) -> Self {
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        let transfers = Arc::new(Semaphore::new(TRANSFERS));
+        Self { fleet, authority, acceptor, shelf, strangers, transfers }
+    }
+}
+
+/// Serves every caller until `shutdown`.
+pub(super) async fn listen(listener: TcpListener, gate: Gate, shutdown: CancellationToken) {
+    let gate = Arc::new(gate);
+    accept::links(listener, shutdown, move |stream| serve(Arc::clone(&gate), stream)).await;
+}
+
+async fn serve(gate: Arc<Gate>, stream: TcpStream) {
+    let Ok(stranger) = Arc::clone(&gate.strangers).try_acquire_owned() else {
+        debug!("a caller was turned away: too many have not shown who they are");
+        return;
+    };
+    let begun = tokio::time::timeout(PATIENCE, begin(&gate, stream)).await;
+    let (machine, call, reader, writer) = match begun {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(why)) => return debug!(%why, "a caller did not come in"),
+        Err(_) => return debug!("a caller took too long"),
+    };
+    let machine = match (machine, call) {
+        (_, Call::Join(join)) => return admit(&gate, &join, writer).await,
+        (Some(machine), Call::Work) => {
+            drop(stranger);
+            let authority = Arc::clone(&gate.authority);
+            let caller = Caller::Known { machine, authority };
+            let reader: Reader<FromAgent> = reader.expecting();
+            return converse(&gate.fleet, &caller, reader, writer.saying()).await;
+        }
+        (Some(machine), Call::Fetch { artifact, from_byte }) => {
+            drop(stranger);
+            return give(&gate, &machine, &artifact, from_byte, writer).await;
+        }
+        (None, _) => machine_unknown(writer),
+    };
+    machine.await;
+}
+
+/// The handshake and the first line: who it is, and what it wants.
+async fn begin(
+    gate: &Gate,
+    stream: TcpStream,
+) -> Result<(Option<MachineName>, Call, Reader<Call>, Writer<Answer>), String> {
+    let said = |error: std::io::Error| error.to_string();
+    stream.set_nodelay(true).and_then(|()| link::keep_alive(&stream)).map_err(said)?;
+    let stream = gate.acceptor.accept(stream).await.map_err(said)?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(tls::fingerprint);
+    let machine = shown.and_then(|fingerprint| gate.authority.who(&fingerprint));
+    let (mut reader, writer) = link::split::<Call, Answer>(stream);
+    match reader.next().await {
+        Ok(Some(call)) => Ok((machine, call, reader, writer)),
+        Ok(None) => Err("it hung up".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn machine_unknown(mut writer: Writer<Answer>) {
+    let why = "this machine is not known here (any more): let it join again".to_owned();
+    // Whoever is refused may have gone already.
+    let _ = writer.send(&Answer::Refused { why }).await;
+}
+
+async fn admit(gate: &Gate, join: &toehold_core::wire::call::Join, mut writer: Writer<Answer>) {
+    let answer = match gate.authority.admit(join).await {
+        Ok(joined) => {
+            info!(machine.name = %joined.machine, "a machine joined");
+            Answer::Joined(joined)
+        }
+        Err(error) => {
+            warn!(%error, "a machine was not let in");
+            Answer::Refused { why: error.to_string() }
+        }
+    };
+    if let Err(error) = writer.send(&answer).await {
+        warn!(%error, "a machine that wanted to join did not wait for the answer");
+    }
+}
+
+/// Sends the bytes of an artifact that is placed on the machine.
+async fn give(
+    gate: &Gate,
+    machine: &MachineName,
+    artifact: &Digest,
+    from_byte: u64,
+    mut writer: Writer<Answer>,
+) {
+    let placed = is_placed(gate.fleet.placements.borrow().get(machine), artifact);
+    let opened =
+        if placed { open(gate, artifact, from_byte).await } else { Err(NOT_PLACED.into()) };
+    let (mut file, size) = match opened {
+        Ok(opened) => opened,
+        Err(why) => {
+            // Whoever is refused may have gone already.
+            let _ = writer.send(&Answer::Refused { why }).await;
+            return;
+        }
+    };
+    let Ok(_transfer) = gate.transfers.acquire().await else { return };
+    if let Err(error) = send(&mut file, from_byte, size, writer).await {
+        warn!(machine.name = %machine, artifact = %artifact.short(), %error, "an artifact did not reach a machine whole: it may ask for the rest");
+    }
+}
+
+const NOT_PLACED: &str = "it is not placed on this machine";
+
+async fn open(
+    gate: &Gate,
+    artifact: &Digest,
+    from_byte: u64,
+) -> Result<(tokio::fs::File, u64), String> {
+    let path = (gate.shelf)(artifact);
+    let said = |error: std::io::Error| format!("it cannot be read: {error}");
+    let mut file = tokio::fs::File::open(&path).await.map_err(said)?;
+    let size = file.metadata().await.map_err(said)?.len();
+    if from_byte > size {
+        return Err(format!("it has {size} bytes, and not {from_byte}"));
+    }
+    file.seek(std::io::SeekFrom::Start(from_byte)).await.map_err(said)?;
+    Ok((file, size))
+}
+
+async fn send(
+    file: &mut tokio::fs::File,
+    from_byte: u64,
+    size: u64,
+    mut writer: Writer<Answer>,
+) -> Result<(), LinkError> {
+    writer.send(&Answer::Bytes { count: size - from_byte, of: size }).await?;
+    let mut out = writer.into_bytes();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut left = size - from_byte;
+    while left > 0 {
+        let read = file.read(&mut piece).await.map_err(LinkError::Io)?;
+        if read == 0 {
+            return Err(LinkError::Cut);
+        }
+        let taken = tokio::time::timeout(PIECE_PATIENCE, out.write_all(&piece[..read])).await;
+        taken.map_err(|_| LinkError::Stuck)?.map_err(LinkError::Io)?;
+        left = left.saturating_sub(read as u64);
+    }
+    let ended = async {
+        out.flush().await?;
+        out.shutdown().await
+    };
+    tokio::time::timeout(PIECE_PATIENCE, ended)
+        .await
+        .map_err(|_| LinkError::Stuck)?
+        .map_err(LinkError::Io)
+}

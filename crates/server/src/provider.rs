@@ -1,0 +1,63 @@
+//! Who gives machines, and how they are reached before their agent calls.
+//!
+//! A provider is asked for what exists, for one more, and to take one back. Each may be asked again
+//! at any time: what is there is found by its name, and what is gone is gone. It decides nothing.
+
+pub mod bring;
+pub mod host_key;
+pub mod shell;
+pub mod ssh;
+
+use std::net::IpAddr;
+
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+use toehold_core::machines::Given;
+use toehold_core::model::{Access, Machine};
+
+/// What a provider made, or found made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What the provider calls it.
+    pub provider_id: String,
+    /// Where the proxy reaches what runs there.
+    pub address: IpAddr,
+    /// How it is reached until its agent calls.
+    pub access: Access,
+}
+
+/// Why a provider did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{why}")]
+pub struct ProviderError {
+    /// In words, with what to do.
+    pub why: String,
+    /// Whether asking again may help.
+    pub is_transient: bool,
+}
+
+impl ProviderError {
+    /// Asking again may help.
+    pub fn transient(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_transient: true }
+    }
+
+    /// Asking again would not help.
+    pub fn lasting(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_transient: false }
+    }
+}
+
+/// Who gives machines.
+pub trait Provider: Send + Sync {
+    /// Everything the provider has that carries our mark.
+    fn observe(&self) -> BoxFuture<'_, Result<Vec<Given>, ProviderError>>;
+
+    /// Sees to it that the machine exists, and says where. One that exists under its name already
+    /// is the one.
+    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Made, ProviderError>>;
+
+    /// Gives the machine back; nothing of it is left when this has succeeded. One that is not there
+    /// is given back already.
+    fn remove<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<(), ProviderError>>;
+}

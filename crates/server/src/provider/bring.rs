@@ -1,0 +1,205 @@
+//! Bringing the agent to a machine: the same program that runs here is copied there, joins with a
+//! token, and is started so that it comes back after a reboot. Each step looks first and does only
+//! what is missing, so that all of it may be done again at any time.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use super::shell::{Input, Order, Shell, ShellError};
+use crate::secret::Secret;
+
+/// Says what is there.
+const LOOK: &str = include_str!("bring/look.sh");
+/// Puts the program in place.
+const INSTALL: &str = include_str!("bring/install.sh");
+/// Joins, where it has not yet, and starts the agent.
+const START: &str = include_str!("bring/start.sh");
+/// Ends the agent and what it runs, and forgets who it was.
+const LEAVE: &str = include_str!("bring/leave.sh");
+
+const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Why the agent could not be brought.
+#[derive(Debug, Error)]
+pub enum BringError {
+    /// SSH.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    /// It cannot run there.
+    #[error("{0}")]
+    Unfit(String),
+    /// The program of this machine cannot be read.
+    #[error("cannot read {path}, which should be copied")]
+    Program {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl BringError {
+    /// Whether trying again may help without anybody doing something.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Shell(error) => error.is_transient(),
+            Self::Program { .. } => true,
+            Self::Unfit(_) => false,
+        }
+    }
+}
+
+/// What a machine joins.
+pub struct Home<'a> {
+    /// Where it dials: `host:port`.
+    pub control: &'a str,
+    /// The SHA-256 of our authority, in hex.
+    pub authority: &'a str,
+    /// Whether it is to join in any case: it was just added, and what it may have of an earlier
+    /// time is worth nothing.
+    pub anew: bool,
+}
+
+/// What was found on a machine.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    architecture: String,
+    /// The SHA-256 of the program there; empty where there is none.
+    program: String,
+    /// The SHA-256 of the authority it joined; empty where it joined none.
+    joined: String,
+    runs: bool,
+}
+
+/// Sees to it that the agent runs on a machine. `invite` is asked for a token only where the machine
+/// has to join.
+pub async fn bring<E>(
+    shell: &Shell<'_>,
+    program: &Path,
+    home: Home<'_>,
+    invite: impl AsyncFnOnce() -> Result<Secret, E>,
+) -> Result<(), BringError>
+where
+    E: std::fmt::Display,
+{
+    let ours = digest(program).await?;
+    let found = look(shell).await?;
+    let architecture = std::env::consts::ARCH;
+    if found.architecture != architecture {
+        return Err(BringError::Unfit(format!(
+            "{} is a {} machine, and this Toehold was built for {architecture}: its agent cannot run there",
+            shell.access.host, found.architecture
+        )));
+    }
+    if !found.joined.is_empty() && found.joined != home.authority {
+        return Err(BringError::Unfit(format!(
+            "{} belongs to another Toehold: remove it there with `toehold machines rm`, or remove \
+             the folder of its agent (/var/lib/toehold-agent/agent)",
+            shell.access.host
+        )));
+    }
+    let joins = home.anew || found.joined.is_empty();
+    let is_new = found.program != ours;
+    if is_new {
+        let order = Order {
+            what: "copying the agent",
+            script: INSTALL,
+            stdin: Input::File(program),
+            timeout: INSTALL_TIMEOUT,
+        };
+        shell.run(order).await?;
+    }
+    if !joins && found.runs && !is_new {
+        return Ok(());
+    }
+    let said = if joins {
+        let token = invite().await.map_err(|error| BringError::Unfit(error.to_string()))?;
+        format!("{}\n{}\n", home.control, token.reveal())
+    } else {
+        "\n\n".to_owned()
+    };
+    let order = Order {
+        what: "starting the agent",
+        script: START,
+        stdin: Input::Text(&said),
+        timeout: START_TIMEOUT,
+    };
+    shell.run(order).await.map(drop).map_err(BringError::from)
+}
+
+/// Ends the agent on a machine that is given back.
+pub(super) async fn leave(shell: &Shell<'_>) -> Result<(), ShellError> {
+    let order = Order {
+        what: "ending the agent",
+        script: LEAVE,
+        stdin: Input::Text(""),
+        timeout: START_TIMEOUT,
+    };
+    shell.run(order).await.map(drop)
+}
+
+async fn look(shell: &Shell<'_>) -> Result<Found, ShellError> {
+    let order = Order {
+        what: "looking around",
+        script: LOOK,
+        stdin: Input::Text(""),
+        timeout: LOOK_TIMEOUT,
+    };
+    Ok(found(&shell.run(order).await?))
+}
+
+/// Reads `key value` lines.
+fn found(said: &str) -> Found {
+    let mut found = Found::default();
+    for (key, value) in said.lines().filter_map(|line| line.split_once(' ')) {
+        match key {
+            "architecture" => value.clone_into(&mut found.architecture),
+            "program" => value.clone_into(&mut found.program),
+            "joined" => value.clone_into(&mut found.joined),
+            "runs" => found.runs = value == "yes",
+            _ => {}
+        }
+    }
+    found
+}
+
+async fn digest(program: &Path) -> Result<String, BringError> {
+    let path = program.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut hash = Sha256::new();
+        std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
+        Ok(hex::encode(hash.finalize()))
+    });
+    let failed = |source| BringError::Program { path: program.display().to_string(), source };
+    read.await.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_can_stand_in_single_quotes() {
+        for script in [LOOK, INSTALL, START, LEAVE] {
+            assert!(!script.contains('\''), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_machine_is_read_and_the_rest_is_passed_over() {
+        let said = "Welcome to Debian\narchitecture x86_64\nprogram abc\njoined def\nruns no\n";
+        let expected = Found {
+            architecture: "x86_64".into(),
+            program: "abc".into(),
+            joined: "def".into(),
+            runs: false,
+        };
+        assert_eq!(found(said), expected);
+    }
+}

@@ -1,0 +1,131 @@
+//! Toehold's own SSH key, and the host keys machines show.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use tokio::process::Command;
+
+/// The longest one of these programs may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Kinds of host keys, the best first.
+const KINDS: [&str; 3] = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
+
+/// Why a key could not be had.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The program cannot be run.
+    #[error("cannot run {program} ({source}): install openssh-client")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// It failed.
+    #[error("{program} failed: {said}")]
+    Failed {
+        /// Which.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
+    /// Nobody answers there.
+    #[error("no SSH server answers at {host} port {port}")]
+    NoServer {
+        /// Where.
+        host: String,
+        /// At which port.
+        port: u16,
+    },
+    /// That is no host key.
+    #[error(
+        "{0:?} is not a host key: give it as `ssh-ed25519 AAAA…`, a line of /etc/ssh/ssh_host_ed25519_key.pub"
+    )]
+    NoKey(String),
+}
+
+/// The private key Toehold logs in with, made where there is none yet; its public half lies beside
+/// it with `.pub`.
+pub async fn own(path: &Path) -> Result<PathBuf, KeyError> {
+    if path.exists() && path.with_extension("pub").exists() {
+        return Ok(path.to_owned());
+    }
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "toehold", "-f"]).arg(path);
+    output("ssh-keygen", &mut command).await?;
+    Ok(path.to_owned())
+}
+
+/// The host key a server shows, of the best kind it has: to be looked at by a person before it is
+/// believed.
+pub async fn shown(host: &str, port: u16) -> Result<String, KeyError> {
+    let mut command = Command::new("ssh-keyscan");
+    command.args(["-T", "5", "-p"]).arg(port.to_string());
+    command.args(["-t", "ed25519,ecdsa,rsa", "--"]).arg(host);
+    let text = output("ssh-keyscan", &mut command).await?;
+    let keys: Vec<String> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| parse(line.split_once(' ')?.1).ok())
+        .collect();
+    let best = KINDS.iter().find_map(|kind| keys.iter().find(|key| key.starts_with(kind)));
+    best.cloned().ok_or_else(|| KeyError::NoServer { host: host.to_owned(), port })
+}
+
+/// A host key as people give it, without its comment.
+pub fn parse(text: &str) -> Result<String, KeyError> {
+    let mut words = text.split_whitespace();
+    let (kind, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let bytes = STANDARD.decode(key).unwrap_or_default();
+    // The blob names its own kind first, with its length before.
+    let is_whole = bytes.len() > 32 && bytes.get(4..4 + kind.len()) == Some(kind.as_bytes());
+    if KINDS.contains(&kind) && is_whole {
+        return Ok(format!("{kind} {key}"));
+    }
+    Err(KeyError::NoKey(text.chars().take(80).collect()))
+}
+
+/// The fingerprint of a host key, as `ssh` shows it: `SHA256:…`.
+#[must_use]
+pub fn fingerprint(key: &str) -> String {
+    let blob = key.split_whitespace().nth(1).and_then(|key| STANDARD.decode(key).ok());
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(blob.unwrap_or_default())))
+}
+
+async fn output(program: &'static str, command: &mut Command) -> Result<String, KeyError> {
+    let failed = |source| KeyError::Program { program, source };
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let done = tokio::time::timeout(TIMEOUT, command.output()).await;
+    let output = done.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?;
+    if output.status.success() || program == "ssh-keyscan" {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(KeyError::Failed { program, said: said.trim().chars().take(400).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+    #[test]
+    fn a_host_key_is_read_without_its_comment_and_nothing_else_is() {
+        assert_eq!(parse(&format!("{KEY} root@web1")).expect("it is one"), KEY);
+        assert_eq!(fingerprint(KEY), "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU");
+        for wrong in
+            ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3MAAA", "-o Proxy"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

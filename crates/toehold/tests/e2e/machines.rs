@@ -1,0 +1,194 @@
+//! Machines reached by SSH: real hosts with a real `sshd`, each with a network address of its own.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::hosts::{Hosts, until_state};
+use crate::stage::{App, said, until};
+
+const ON_SSH: &str = "\n[machines]\nprovider = \"ssh\"\n";
+
+/// The machines the app's instances are on.
+fn machines(app: &App<'_>) -> BTreeSet<String> {
+    let status = app.status();
+    let instances = status["instances"].as_array().expect("a list").clone();
+    let of = |it: &Value| it["instance"]["place"]["machine"].as_str().map(str::to_owned);
+    instances.iter().filter_map(of).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|it| (*it).to_owned()).collect()
+}
+
+#[test]
+fn an_app_runs_on_machines_that_ssh_leads_to() {
+    let Some(hosts) = Hosts::new(2) else { return };
+    let stage = hosts.stage("");
+    hosts.join(&stage);
+    let app = stage.app("hello");
+    app.add("toehold.toml", ON_SSH);
+    app.set("[scale]\n", "[scale]\nmin = 2\n");
+    app.commit("run on two machines");
+    app.push("main");
+    app.until_healthy(2);
+    assert_eq!(machines(&app), set(&["web1", "web2"]));
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    let log = app.done(&["logs", "web.2"]);
+    assert!(log.contains("started as process"), "{log}");
+
+    // The next release takes the same machines, a canary beside it too.
+    app.says("v2").push("main");
+    app.until_heard("v2");
+    app.says("v3").push("canary");
+    until("the canary takes its share", || app.visits(10).contains_key("v3").then_some(()));
+    app.done(&["rollout", "abort"]);
+    assert_eq!(app.visits(20).len(), 1);
+
+    // What runs on another machine than Toehold listens where the proxy reaches it, and only there.
+    let addresses: BTreeSet<String> = app.status()["instances"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["status"]["addr"].as_str()?.rsplit_once(':').map(|it| it.0.to_owned()))
+        .collect();
+    let known: BTreeSet<String> = hosts.all().iter().map(|it| it.address.to_string()).collect();
+    assert_eq!(addresses, known);
+}
+
+#[test]
+fn a_host_key_is_believed_on_a_persons_word_alone() {
+    let Some(mut hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage("");
+    let at = format!("root@{}", hosts.all()[0].address);
+    let asked = stage.ask(&["machines", "add", "web1", &at]);
+    assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
+    let shown = said(&asked);
+    let fingerprint = shown.split_whitespace().rfind(|it| it.starts_with("SHA256:"));
+    let fingerprint = fingerprint.expect("it shows the fingerprint").to_owned();
+    let wrong = ["machines", "add", "web1", &at, "--fingerprint", "SHA256:other"];
+    let refused = stage.ask(&wrong);
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+
+    hosts.all()[0].authorize(&stage.done(&["machines", "key"]));
+    stage.done(&["machines", "add", "web1", &at, "--fingerprint", &fingerprint]);
+    until_state(&stage, "web1", "ready");
+
+    // A machine that was set up anew under the same address is another machine.
+    let host = hosts.host(0);
+    host.halt();
+    host.new_key();
+    host.boot();
+    until("the other key is refused", || {
+        let machines = stage.json(&["machines", "ls"]);
+        let trouble = machines[1]["machine"]["trouble"].as_str()?;
+        trouble.contains("shows another host key").then_some(())
+    });
+}
+
+#[test]
+fn an_agent_that_is_killed_comes_back_and_its_instances_go_on() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage("");
+    hosts.join(&stage);
+    let app = stage.app("hello");
+    app.add("toehold.toml", ON_SSH);
+    app.commit("run there");
+    app.push("main");
+    let process = app.status()["instances"][0]["status"]["run"]["pid"].clone();
+    let host = &hosts.all()[0];
+    let agent = host.agent();
+    host.run(&["kill", "-KILL", &agent]);
+    assert_eq!(app.visits(20).len(), 1);
+    until("another agent was started", || (host.agent() != agent).then_some(()));
+    until("it is heard", || {
+        let machines = stage.json(&["machines", "ls"]);
+        (machines[1]["heard"] == true).then_some(())
+    });
+    assert_eq!(app.status()["instances"][0]["status"]["run"]["pid"], process);
+}
+
+#[test]
+fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
+    let Some(hosts) = Hosts::new(2) else { return };
+    let stage = hosts.stage("");
+    hosts.join(&stage);
+    let app = stage.app("hello");
+    app.add("toehold.toml", ON_SSH);
+    app.set("[scale]\n", "[scale]\nmin = 2\n");
+    app.commit("run on two machines");
+    app.push("main");
+    until("both are routed to", || {
+        (app.status()["route"]["arms"][0]["targets"].as_array()?.len() == 2).then_some(())
+    });
+    hosts.all()[1].cable(false);
+    // Visitors are served by the other one: the proxy passes over what it cannot reach.
+    assert_eq!(app.visits(30).len(), 1);
+    until("its silence is noticed", || {
+        (stage.json(&["machines", "ls"])[2]["heard"] == false).then_some(())
+    });
+    // What is silent holds up nobody: the next release runs on the other machine.
+    app.says("v2").push("main");
+    app.until_heard("v2");
+    until_state(&stage, "web2", "lost");
+    until("what was there is forgotten", || (machines(&app) == set(&["web1"])).then_some(()));
+    hosts.all()[1].cable(true);
+    until_state(&stage, "web2", "ready");
+    until("what still ran there has ended", || {
+        let all = hosts.all()[1].run(&["pgrep", "--full", "main.js"]);
+        all.trim().is_empty().then_some(())
+    });
+    assert_eq!(app.visits(20).len(), 1);
+}
+
+#[test]
+fn a_machine_is_emptied_and_removed_without_a_gap() {
+    let Some(hosts) = Hosts::new(2) else { return };
+    let stage = hosts.stage("");
+    hosts.join(&stage);
+    let app = stage.app("hello");
+    app.add("toehold.toml", ON_SSH);
+    app.commit("run there");
+    app.push("main");
+    let first = machines(&app);
+    let name = first.first().expect("it is somewhere").clone();
+    stage.done(&["machines", "rm", &name, "--yes"]);
+    until("it runs elsewhere", || {
+        assert_eq!(app.visit().0, 200);
+        (machines(&app).is_disjoint(&first)).then_some(())
+    });
+    until("the machine is gone", || {
+        let all = stage.json(&["machines", "ls"]);
+        (all.as_array()?.len() == 2).then_some(())
+    });
+    let host = hosts.all().iter().find(|it| it.name == name).expect("it is one of ours");
+    assert!(!host.state().join("agent/identity").exists(), "it forgot whose it was");
+}
+
+#[test]
+fn a_machine_joins_by_itself_with_a_token_that_is_good_once() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage("");
+    hosts.join(&stage);
+    let token = stage.done(&["machines", "token", "web1"]);
+    let token = token.lines().find(|it| it.starts_with("tj_")).expect("a token").to_owned();
+    let listen = std::fs::read_to_string(stage.state().join("server.toml")).expect("settings");
+    let listen = listen.rsplit('"').nth(1).expect("the address stands last").to_owned();
+    let join = |token: &str| {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        crate::stage::with_input(
+            &["--dir", &folder.path().display().to_string(), "agent", "join", &listen],
+            token,
+        )
+    };
+    let joined = join(&token);
+    assert!(joined.status.success(), "{}", said(&joined));
+    let again = join(&token);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(said(&again).contains("was used already"), "{}", said(&again));
+    // Whoever shows another authority is not spoken to.
+    let stranger = join(&format!("{}0", &token[..token.len() - 1]));
+    assert!(said(&stranger).contains("does not show the authority"), "{}", said(&stranger));
+    let nothing = join("nonsense");
+    assert!(said(&nothing).contains("not a join token"), "{}", said(&nothing));
+}
