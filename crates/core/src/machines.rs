@@ -8,6 +8,7 @@ mod come;
 mod go;
 mod make;
 mod outcome;
+mod surplus;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::model::{
 use crate::time::Timestamp;
 
 pub use outcome::{Outcome, outcome, playbook_outcome};
+pub use surplus::{Surplus, surplus};
 
 /// What is known of a machine besides its document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

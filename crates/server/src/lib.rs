@@ -7,6 +7,7 @@ pub mod authority;
 pub mod builder;
 pub mod clock;
 pub mod control;
+pub mod dial;
 pub mod door;
 pub mod flags;
 pub mod fleet;

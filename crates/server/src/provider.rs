@@ -4,10 +4,12 @@
 //! at any time: what is there is found by its name, and what is gone is gone. It decides nothing.
 
 pub mod bring;
+pub mod digitalocean;
 pub mod host_key;
 pub mod shell;
 pub mod ssh;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
@@ -60,4 +62,11 @@ pub trait Provider: Send + Sync {
     /// Gives the machine back; nothing of it is left when this has succeeded. One that is not there
     /// is given back already.
     fn remove<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Gives back one of what [`Provider::observe`] told of. A provider that tells of nothing has
+    /// nothing to give back.
+    fn discard<'a>(&'a self, given: &'a Given) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// What each size costs an hour; empty where nothing is paid.
+    fn prices(&self) -> BoxFuture<'_, Result<BTreeMap<String, f64>, ProviderError>>;
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use toehold_core::model::AppName;
 
 use crate::notify;
+use crate::provider::digitalocean;
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -132,11 +133,13 @@ pub struct MachineSettings {
     pub most: usize,
     /// At most so much an hour is spent on machines that are made, in their provider's currency.
     pub most_per_hour: Option<f64>,
+    /// `[machines.digitalocean]`.
+    pub digitalocean: Option<digitalocean::Settings>,
 }
 
 impl Default for MachineSettings {
     fn default() -> Self {
-        Self { listen: None, address: None, most: 10, most_per_hour: None }
+        Self { listen: None, address: None, most: 10, most_per_hour: None, digitalocean: None }
     }
 }
 
@@ -195,6 +198,7 @@ impl Settings {
         for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
             place(&mut github.secrets_file);
         }
+        self.machines.digitalocean.iter_mut().for_each(|it| place(&mut it.token_file));
         self
     }
 

@@ -246,3 +246,26 @@ fn what_came_of_an_act_moves_the_machine_on_once() {
         Some(MachinePhase::Gone)
     );
 }
+
+#[test]
+fn only_what_a_document_names_is_given_back() {
+    let mut scene = Scene::new(CLOUD, &["a: ready", "b: wanted"]);
+    let mut gone = machine("c", CLOUD, MachinePhase::Gone, ago(100));
+    gone.provider_id = None;
+    scene.machines.insert(gone.name.clone(), gone);
+    if let Some(wanted) = scene.machines.get_mut(&name("b")) {
+        wanted.provider_id = None;
+    }
+    let of = |name: &str, id: &str| Given { name: name.into(), provider_id: id.into() };
+    let given = [
+        of("a", "id-a"),
+        of("a", "second"),
+        of("b", "1"),
+        of("b", "2"),
+        of("c", "3"),
+        of("x", "4"),
+    ];
+    let found = surplus(&scene.machines, CLOUD, &given);
+    assert_eq!(found.give_back, [of("a", "second"), of("c", "3")]);
+    assert_eq!(found.strange, [of("x", "4")]);
+}

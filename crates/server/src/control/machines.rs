@@ -4,6 +4,7 @@
 mod act;
 mod change;
 mod people;
+mod providers;
 mod tend;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(super) struct Machines {
     empty_since: BTreeMap<MachineName, Timestamp>,
     doing: BTreeMap<MachineName, Doing>,
     given: BTreeMap<Provider, Vec<Given>>,
+    asked: providers::Asked,
     held: Vec<String>,
     began: Instant,
 }
@@ -67,6 +69,7 @@ impl Machines {
             empty_since: BTreeMap::new(),
             doing: BTreeMap::new(),
             given: BTreeMap::new(),
+            asked: providers::Asked::default(),
             held: Vec::new(),
             began: Instant::now(),
         })

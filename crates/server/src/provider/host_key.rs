@@ -52,9 +52,9 @@ pub enum KeyError {
 }
 
 /// The private key Toehold logs in with, made where there is none yet; its public half lies beside
-/// it with `.pub`.
+/// it with `.pub` behind its name.
 pub async fn own(path: &Path) -> Result<PathBuf, KeyError> {
-    if path.exists() && path.with_extension("pub").exists() {
+    if path.exists() && path.with_added_extension("pub").exists() {
         return Ok(path.to_owned());
     }
     let mut command = Command::new("ssh-keygen");

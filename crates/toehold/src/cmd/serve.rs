@@ -15,9 +15,9 @@ use toehold_server::flags::Flags;
 use toehold_server::fleet::Fleet;
 use toehold_server::layout::Layout;
 use toehold_server::notify::Notifier;
-use toehold_server::provider::Provider;
 use toehold_server::provider::ssh::SshHosts;
-use toehold_server::secret::{Keys, Sessions, Tokens, Vault};
+use toehold_server::provider::{Provider, digitalocean};
+use toehold_server::secret::{Keys, Secret, Sessions, Tokens, Vault};
 use toehold_server::settings::Settings;
 use toehold_server::store::{Key, SqliteStore, Store};
 use tokio_util::sync::CancellationToken;
@@ -149,9 +149,32 @@ struct Grounds<'a> {
     authority: Arc<Authority>,
 }
 
-fn providers(layout: &Layout) -> BTreeMap<model::Provider, Box<dyn Provider>> {
+/// Who gives machines, as far as they are set up.
+fn providers(
+    layout: &Layout,
+    settings: &Settings,
+    authority: &Authority,
+) -> Result<BTreeMap<model::Provider, Box<dyn Provider>>, Failure> {
+    let mut all: BTreeMap<model::Provider, Box<dyn Provider>> = BTreeMap::new();
     let ssh = SshHosts { key: layout.ssh_key(), run: layout.run() };
-    [(model::Provider::Ssh, Box::new(ssh) as Box<dyn Provider>)].into()
+    all.insert(model::Provider::Ssh, Box::new(ssh));
+    if let Some(settings) = settings.machines.digitalocean.clone() {
+        let cannot = || Failure::user("[machines.digitalocean] of server.toml cannot be used");
+        let path = settings.token_file.display().to_string();
+        let text = std::fs::read_to_string(&settings.token_file)
+            .map_err(|error| cannot().because(&error).hint(format!("is the token in {path}?")))?;
+        let token = Secret::new(text.lines().next().unwrap_or_default().trim());
+        let place = digitalocean::Place {
+            key: layout.ssh_key(),
+            host_keys: layout.host_keys(),
+            // Two Toeholds with one account never take each other's machines for theirs.
+            tag: format!("toehold-{}", authority.digest().short()),
+        };
+        let made = digitalocean::DigitalOcean::new(settings, token, place)
+            .map_err(|why| cannot().hint(why))?;
+        all.insert(model::Provider::DigitalOcean, Box::new(made));
+    }
+    Ok(all)
 }
 
 fn parts(
@@ -173,8 +196,8 @@ fn parts(
         sessions: Arc::new(Sessions::new(Arc::clone(store), clock.clone())),
         vault: Arc::new(Vault::new(layout.root(), &keys)),
         store: Arc::clone(store),
+        providers: providers(&layout, &settings, &authority)?,
         authority,
-        providers: providers(&layout),
         layout,
         settings,
         epoch,

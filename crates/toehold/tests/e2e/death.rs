@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::stage::{Stage, get, until};
 
 /// The process of a part below `toehold up`.
-fn part(stage: &Stage, verb: &str) -> Option<u32> {
+pub fn part(stage: &Stage, verb: &str) -> Option<u32> {
     let up = stage.pid();
     let children = std::fs::read_to_string(format!("/proc/{up}/task/{up}/children")).ok()?;
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid: &u32| {
@@ -16,7 +16,7 @@ fn part(stage: &Stage, verb: &str) -> Option<u32> {
     })
 }
 
-fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "{pid} could not be killed");
 }

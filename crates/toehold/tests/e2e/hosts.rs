@@ -113,9 +113,33 @@ impl Hosts {
     }
 
     /// A Toehold that other machines can call.
-    pub fn stage(&self, more: &str) -> Stage {
+    pub fn stage(&self) -> Stage {
+        self.stage_with("")
+    }
+
+    /// The same, with more under `[machines]` in its `server.toml`.
+    pub fn stage_with(&self, more: &str) -> Stage {
         let listen = format!("{}:{}", self.gateway(), free_port());
-        Stage::with_settings(&format!("{more}\n[machines]\nlisten = \"{listen}\"\n"))
+        Stage::with_settings(&format!("[machines]\nlisten = \"{listen}\"\n{more}"))
+    }
+
+    /// One more host, with a host key and a visitor of somebody else's choice; gives its address.
+    pub fn boot_droplet(&mut self, key: &str, visitor: &str) -> String {
+        let number = u8::try_from(self.all.len() + 1).expect("a few hosts");
+        self.add(number);
+        let host = self.all.last_mut().expect("it was added");
+        host.halt();
+        fs::write(host.folder.join("key"), key).expect("the key is written");
+        host.authorize(visitor);
+        host.boot();
+        host.address.to_string()
+    }
+
+    /// A host is gone.
+    pub fn halt_droplet(&mut self, address: &str) {
+        if let Some(host) = self.all.iter_mut().find(|it| it.address.to_string() == address) {
+            host.halt();
+        }
     }
 
     /// Every host.

@@ -24,7 +24,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn an_app_runs_on_machines_that_ssh_leads_to() {
     let Some(hosts) = Hosts::new(2) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     hosts.join(&stage);
     let app = stage.app("hello");
     app.add("toehold.toml", ON_SSH);
@@ -59,7 +59,7 @@ fn an_app_runs_on_machines_that_ssh_leads_to() {
 #[test]
 fn a_host_key_is_believed_on_a_persons_word_alone() {
     let Some(mut hosts) = Hosts::new(1) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     let at = format!("root@{}", hosts.all()[0].address);
     let asked = stage.ask(&["machines", "add", "web1", &at]);
     assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
@@ -89,7 +89,7 @@ fn a_host_key_is_believed_on_a_persons_word_alone() {
 #[test]
 fn an_agent_that_is_killed_comes_back_and_its_instances_go_on() {
     let Some(hosts) = Hosts::new(1) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     hosts.join(&stage);
     let app = stage.app("hello");
     app.add("toehold.toml", ON_SSH);
@@ -111,7 +111,7 @@ fn an_agent_that_is_killed_comes_back_and_its_instances_go_on() {
 #[test]
 fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
     let Some(hosts) = Hosts::new(2) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     hosts.join(&stage);
     let app = stage.app("hello");
     app.add("toehold.toml", ON_SSH);
@@ -144,7 +144,7 @@ fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
 #[test]
 fn a_machine_is_emptied_and_removed_without_a_gap() {
     let Some(hosts) = Hosts::new(2) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     hosts.join(&stage);
     let app = stage.app("hello");
     app.add("toehold.toml", ON_SSH);
@@ -168,7 +168,7 @@ fn a_machine_is_emptied_and_removed_without_a_gap() {
 #[test]
 fn a_machine_joins_by_itself_with_a_token_that_is_good_once() {
     let Some(hosts) = Hosts::new(1) else { return };
-    let stage = hosts.stage("");
+    let stage = hosts.stage();
     hosts.join(&stage);
     let token = stage.done(&["machines", "token", "web1"]);
     let token = token.lines().find(|it| it.starts_with("tj_")).expect("a token").to_owned();

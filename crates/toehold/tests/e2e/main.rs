@@ -1,7 +1,9 @@
 //! The README, kept: the real binary, real git, real Node apps, real HTTP.
 
 mod canary;
+mod cloud;
 mod death;
+mod droplets;
 mod elsewhere;
 mod hosts;
 mod languages;

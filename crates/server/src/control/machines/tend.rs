@@ -44,8 +44,10 @@ impl Control {
             self.machines().count(apps.by_name.values().map(|it| &it.app));
             (needs(&apps), self.cut_off(&apps))
         };
-        let verdict = {
+        self.ask_providers();
+        let mut verdict = {
             let now = self.clock().now();
+            let limits = self.limits();
             let agents = self.parts.fleet.agents();
             let mut known = self.machines();
             known.note_empty(now);
@@ -67,11 +69,12 @@ impl Control {
                 sights: &sights,
                 given: &known.given,
                 needs: &needs,
-                limits: &self.limits(),
+                limits: &limits,
                 fresh: &fresh_names(),
                 now,
             })
         };
+        verdict.held.extend(self.machines().asked.troubles.iter().cloned());
         self.say_held(verdict.held).await;
         for step in verdict.steps {
             self.carry_out_machine(step).await?;
@@ -82,7 +85,13 @@ impl Control {
 
     fn limits(&self) -> Limits {
         let settings = &self.settings().machines;
-        Limits { machines: settings.most, hourly: settings.most_per_hour, ..Limits::default() }
+        let size = settings.digitalocean.as_ref().map(|it| it.size.clone());
+        Limits {
+            machines: settings.most,
+            hourly: settings.most_per_hour,
+            prices: self.machines().asked.prices.clone(),
+            size: size.unwrap_or_default(),
+        }
     }
 
     /// The machines on which the proxy reaches nothing of what it routes to.

@@ -1,0 +1,163 @@
+//! The calls, and what their answers mean.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use hyper::Method;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::droplet::{Droplet, Droplets};
+use crate::dial::{Answer, Base};
+use crate::provider::ProviderError;
+use crate::secret::Secret;
+
+/// The most pages of a list that are read: 20 000 machines.
+const PAGES: u32 = 100;
+
+/// How long is waited where the API asks for patience and does not say for how long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The API, and who asks.
+pub(super) struct Api {
+    base: Base,
+    token: Secret,
+    /// The API asked for patience until then.
+    quiet_until: Mutex<Option<Instant>>,
+}
+
+/// An error as the API says it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    id: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Sizes {
+    sizes: Vec<Size>,
+}
+
+#[derive(Deserialize)]
+struct Size {
+    slug: String,
+    price_hourly: f64,
+}
+
+impl Api {
+    pub(super) fn new(url: &str, token: Secret) -> Result<Self, String> {
+        Ok(Self { base: Base::new(url)?, token, quiet_until: Mutex::default() })
+    }
+
+    /// Every Droplet with a tag.
+    pub(super) async fn list(&self, tag: &str) -> Result<Vec<Droplet>, ProviderError> {
+        let mut all = Vec::new();
+        for page in 1..=PAGES {
+            let path = format!("/v2/droplets?tag_name={tag}&per_page=200&page={page}");
+            let found: Droplets = self.get(&path).await?;
+            all.extend(found.droplets);
+            if !found.links.has_next() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Asks for a Droplet.
+    pub(super) async fn make(&self, body: &Value) -> Result<(), ProviderError> {
+        self.call(Method::POST, "/v2/droplets", Some(body), &[202]).await.map(drop)
+    }
+
+    /// Gives a Droplet back. One that is not there is given back already.
+    pub(super) fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            let path = format!("/v2/droplets/{id}");
+            self.call(Method::DELETE, &path, None, &[204, 404]).await.map(drop)
+        })
+    }
+
+    /// What each size costs an hour, in US dollars.
+    pub(super) async fn prices(&self) -> Result<BTreeMap<String, f64>, ProviderError> {
+        let found: Sizes = self.get("/v2/sizes?per_page=200").await?;
+        Ok(found.sizes.into_iter().map(|it| (it.slug, it.price_hourly)).collect())
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ProviderError> {
+        let answer = self.call(Method::GET, path, None, &[200]).await?;
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            ProviderError::transient(format!("digitalocean answered something else: {error}"))
+        })
+    }
+
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        good: &[u16],
+    ) -> Result<Answer, ProviderError> {
+        self.may_ask()?;
+        let mut headers = HeaderMap::new();
+        let mut token =
+            HeaderValue::from_str(&format!("Bearer {}", self.token.reveal())).map_err(|_| {
+                ProviderError::lasting("the token of digitalocean holds what no token holds")
+            })?;
+        token.set_sensitive(true);
+        headers.insert(AUTHORIZATION, token);
+        let answer = self.base.call(method, path, headers, body).await;
+        let answer = answer.map_err(|error| ProviderError::transient(error.to_string()))?;
+        if good.contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(self.refused(&answer))
+    }
+
+    fn may_ask(&self) -> Result<(), ProviderError> {
+        let quiet = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match quiet.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(left) if !left.is_zero() => Err(ProviderError::transient(format!(
+                "digitalocean asked for patience: {} s more",
+                left.as_secs() + 1
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn refused(&self, answer: &Answer) -> ProviderError {
+        let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = match (said.message.is_empty(), said.id.is_empty()) {
+            (false, _) => said.message,
+            (true, false) => said.id,
+            (true, true) => format!("HTTP {}", answer.status),
+        };
+        let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
+        match answer.status {
+            401 | 403 => ProviderError::lasting(format!(
+                "digitalocean does not accept our token ({said}): put one that may write into the \
+                 file `token_file` names"
+            )),
+            429 => {
+                let after = retry_after(answer).unwrap_or(PATIENCE);
+                let until = Instant::now() + after;
+                *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+                ProviderError::transient(format!(
+                    "digitalocean asked for patience: {} s",
+                    after.as_secs()
+                ))
+            }
+            500..=599 => ProviderError::transient(format!("digitalocean is in trouble: {said}")),
+            _ => ProviderError::lasting(format!("digitalocean refused: {said}")),
+        }
+    }
+}
+
+/// For how long the API wants to be left alone, an hour at most: its limits are by the hour.
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    let seconds = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(Duration::from_hours(1)))
+}

@@ -1,0 +1,106 @@
+//! Machines of a cloud: made when an app needs one, given back when it does not.
+
+use crate::cloud::{Cloud, Fault};
+use crate::death::{kill, part};
+use crate::stage::{App, Stage, until};
+
+const ON_CLOUD: &str = "\n[machines]\nprovider = \"digitalocean\"\n";
+
+/// An app that runs in the cloud.
+fn app(stage: &Stage) -> App<'_> {
+    let app = stage.app("hello");
+    app.add("toehold.toml", ON_CLOUD);
+    app.commit("run in the cloud");
+    app
+}
+
+fn states(stage: &Stage) -> Vec<String> {
+    let machines = stage.json(&["machines", "ls"]);
+    let all = machines.as_array().cloned().unwrap_or_default();
+    all.iter()
+        .filter(|it| it["machine"]["provider"] == "digitalocean")
+        .map(|it| it["machine"]["phase"]["state"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_machine_is_made_for_an_app_that_needs_one_and_given_back_when_it_does_not() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    app.push("main");
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    assert_eq!(cloud.names().len(), 1);
+    // One more instance is one more machine; the next release takes the machines there are.
+    app.done(&["scale", "2"]);
+    app.until_healthy(2);
+    assert_eq!(cloud.names().len(), 2);
+    app.says("v2").push("main");
+    app.until_heard("v2");
+    assert_eq!(cloud.calls("POST /v2/droplets"), 2);
+    // A canary has a machine of its own.
+    app.says("v3").push("canary");
+    until("the canary takes its share", || app.visits(10).contains_key("v3").then_some(()));
+    assert_eq!(cloud.names().len(), 3);
+    app.done(&["rollout", "abort"]);
+    let name = cloud.names().last().expect("there are some").clone();
+    stage.done(&["machines", "rm", &name, "--yes"]);
+    until("it is given back", || (cloud.names().len() == 2).then_some(()));
+    assert_eq!(cloud.firewalls().len(), 1);
+    cloud.assert_held();
+}
+
+#[test]
+fn what_goes_wrong_in_the_cloud_makes_no_second_machine() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    cloud.goes_wrong(Fault::LostAnswer);
+    app.push("main");
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    cloud.goes_wrong(Fault::Lie);
+    app.done(&["scale", "2"]);
+    app.until_healthy(2);
+    cloud.goes_wrong(Fault::Patience);
+    app.done(&["scale", "3"]);
+    app.until_healthy(3);
+    assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (3, 3));
+    // Somebody deletes one by hand: it is replaced, and said.
+    let name = cloud.names()[0].clone();
+    cloud.deletes(&name);
+    until("it is replaced", || {
+        assert_eq!(app.visit().0, 200);
+        (cloud.names().len() == 3 && states(&stage).len() == 3).then_some(())
+    });
+    app.until_healthy(3);
+    cloud.assert_held();
+}
+
+#[test]
+fn where_no_more_may_be_made_it_is_said_and_nothing_is_lost() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("most = 1\n");
+    let app = app(&stage);
+    app.push("main");
+    app.done(&["scale", "2"]);
+    until("it is said", || {
+        let events = app.toehold(&["events", "--lines", "50"]);
+        let said = String::from_utf8_lossy(&events.stdout).into_owned();
+        said.contains("at most 1 may be").then_some(())
+    });
+    assert_eq!(cloud.names().len(), 1);
+    assert_eq!(app.visits(10).len(), 1);
+}
+
+#[test]
+fn a_control_plane_that_is_killed_while_a_machine_is_made_makes_no_second_one() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    let _push = app.push_in_background("main");
+    until("it is asked for", || (cloud.calls("POST /v2/droplets") > 0).then_some(()));
+    kill(until("it runs", || part(&stage, "serve")));
+    app.until_heard("v1");
+    assert_eq!((cloud.names().len(), states(&stage)), (1, vec!["ready".to_owned()]));
+    cloud.assert_held();
+}
