@@ -97,6 +97,9 @@ pub struct Reports {
     pub tap: Option<String>,
     /// Checkstyle XML, of the lint step.
     pub checkstyle: Option<String>,
+    /// SARIF 2.1.0, of the lint step.
+    #[serde(default)]
+    pub sarif: Option<String>,
 }
 
 /// `[run]`.

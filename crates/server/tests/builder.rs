@@ -4,10 +4,12 @@
 mod artifact;
 #[path = "builder/hostile.rs"]
 mod hostile;
-#[path = "builder/jasmine.rs"]
-mod jasmine;
 #[path = "builder/report.rs"]
 mod report;
+#[path = "builder/samples.rs"]
+mod samples;
+#[path = "builder/sarif.rs"]
+mod sarif;
 #[path = "builder/stage.rs"]
 mod stage;
 #[path = "builder/steps.rs"]

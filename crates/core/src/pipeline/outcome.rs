@@ -48,6 +48,8 @@ pub enum Format {
     Tap,
     /// Checkstyle XML.
     Checkstyle,
+    /// Static Analysis Results Interchange Format 2.1.0.
+    Sarif,
 }
 
 impl Format {
@@ -58,6 +60,15 @@ impl Format {
             Self::Junit => "junit",
             Self::Tap => "tap",
             Self::Checkstyle => "checkstyle",
+            Self::Sarif => "sarif",
+        }
+    }
+
+    /// Whether it holds tests, of which there must be one; a linter that finds nothing is well.
+    const fn holds_tests(self) -> bool {
+        match self {
+            Self::Junit | Self::Tap => true,
+            Self::Checkstyle | Self::Sarif => false,
         }
     }
 }
@@ -166,7 +177,7 @@ impl Read {
                         "look at how the report is written, and whether its writer was cut off";
                     Some((format!("the report {file} cannot be read: {why}"), hint.to_owned()))
                 }
-                Found::Read(report) if *format != Format::Checkstyle && report.cases.is_empty() => {
+                Found::Read(report) if format.holds_tests() && report.cases.is_empty() => {
                     Some((format!("the report `{pattern}` holds no test"), cure))
                 }
                 Found::Read(report) => {

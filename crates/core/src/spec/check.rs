@@ -78,6 +78,7 @@ fn build(raw: RawBuild) -> Result<BuildSpec, Problem> {
             junit: raw.reports.junit.map(|pattern| pattern.0),
             tap: raw.reports.tap.map(|pattern| pattern.0),
             checkstyle: raw.reports.checkstyle.map(|pattern| pattern.0),
+            sarif: raw.reports.sarif.map(|pattern| pattern.0),
         },
         reject_push: raw.reject_push.unwrap_or(default.reject_push),
         exclude: raw

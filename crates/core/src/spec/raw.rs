@@ -92,6 +92,8 @@ pub(super) struct RawReports {
     pub(super) tap: Option<Pattern>,
     /// Checkstyle XML of the style check, as a pattern.
     pub(super) checkstyle: Option<Pattern>,
+    /// SARIF 2.1.0 of the style check, as a pattern.
+    pub(super) sarif: Option<Pattern>,
 }
 
 /// `[run]`.

@@ -115,6 +115,7 @@ fn build(file: &mut File, build: &BuildSpec) {
         ("junit", &build.reports.junit),
         ("tap", &build.reports.tap),
         ("checkstyle", &build.reports.checkstyle),
+        ("sarif", &build.reports.sarif),
     ];
     if reports.iter().any(|(_, pattern)| pattern.is_some()) {
         file.table("build.reports");

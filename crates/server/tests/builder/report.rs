@@ -1,64 +1,19 @@
 //! What must be read from reports that tools really wrote.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use toehold_core::model::{CaseOutcome, Report, Severity};
 use toehold_core::pipeline::{Format, Found};
-use toehold_server::builder::report::{MAX_BYTES, Unreadable, gather, read, remove};
+use toehold_server::builder::report::{MAX_BYTES, MAX_ENTRIES, Unreadable, gather, read, remove};
 
-fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports")
-}
-
-fn sample(name: &str) -> Vec<u8> {
-    fs::read(samples().join(name)).expect("the sample is there")
-}
-
-/// Every sample, its format, and the checkout its paths lie in.
-const SAMPLES: [(&str, Format, &str); 24] = [
-    ("dialects/eslint.checkstyle.xml", Format::Checkstyle, "/srv/app/dialects"),
-    ("dialects/jest.xml", Format::Junit, "/srv/app/dialects"),
-    ("dialects/mocha.tap", Format::Tap, "/srv/app/dialects"),
-    ("dialects/mocha.xunit.xml", Format::Junit, "/srv/app/dialects"),
-    ("dialects/node.tap", Format::Tap, "/srv/app/dialects"),
-    ("dialects/node.xml", Format::Junit, "/srv/app/dialects"),
-    ("dialects/pytest-none.xml", Format::Junit, "/srv/app/dialects"),
-    ("dialects/pytest.xml", Format::Junit, "/srv/app/dialects"),
-    ("dialects/vitest.tap", Format::Tap, "/srv/app/dialects"),
-    ("dialects/vitest.xml", Format::Junit, "/srv/app/dialects"),
-    ("jasmine-afterall/junit.xml", Format::Junit, "/srv/app/afterall"),
-    ("jasmine-fail/junit.xml", Format::Junit, "/srv/app/fail"),
-    ("jasmine-focused/junit.xml", Format::Junit, "/srv/app/focused"),
-    ("jasmine-pass/junit.xml", Format::Junit, "/srv/app/pass"),
-    ("jasmine-uncaught/junit.xml", Format::Junit, "/srv/app/uncaught"),
-    ("jshint-badjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-binjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-dir.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-manyjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-missingjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-pass.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-seed-appjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-syntaxjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-    ("jshint-weirdjs.checkstyle.xml", Format::Checkstyle, "/srv/app"),
-];
+use crate::samples::{Sample, cases as counts, samples};
 
 fn report(name: &str) -> Report {
-    let (_, format, checkout) =
-        SAMPLES.into_iter().find(|(it, _, _)| *it == name).expect("the sample is listed");
-    match read(format, &sample(name), checkout) {
-        Ok(report) => report,
-        Err(error) => panic!("{name}: {error}"),
+    match Sample::named(name).read() {
+        Some(Ok(report)) => report,
+        Some(Err(error)) => panic!("{name}: {error}"),
+        None => panic!("{name} is not there"),
     }
-}
-
-/// Passed, failed, skipped.
-fn counts(report: &Report) -> (usize, usize, usize) {
-    (
-        report.count(CaseOutcome::Passed),
-        report.count(CaseOutcome::Failed),
-        report.count(CaseOutcome::Skipped),
-    )
 }
 
 /// Each failed case: suite, name, place, the first line of its message.
@@ -254,10 +209,14 @@ fn checkstyle_of_eslint_has_absolute_names() {
     assert!(findings.iter().any(|it| it.contains("Warning eslint.rules.no-unused-vars")));
 }
 
+/// Every report among the samples: name, format, checkout, content.
+fn written() -> impl Iterator<Item = (String, Format, &'static str, Vec<u8>)> {
+    samples().filter_map(|it| Some((it.path(), it.format?, it.checkout, it.bytes()?)))
+}
+
 #[test]
 fn a_report_that_was_cut_off_is_never_taken_for_a_whole_one() {
-    for (name, format, checkout) in SAMPLES {
-        let whole = sample(name);
+    for (name, format, checkout, whole) in written() {
         let text = String::from_utf8_lossy(&whole);
         let body = text.trim_end().len().min(whole.len());
         // The long ones are the same over and over.
@@ -279,19 +238,58 @@ fn a_hostile_report_is_refused_in_time() {
     assert!(matches!(junit(&"<testsuite>".repeat(200)), Err(Unreadable::TooDeep(_))));
     let huge = vec![b' '; MAX_BYTES + 1];
     assert_eq!(read(Format::Junit, &huge, "/"), Err(Unreadable::TooLarge));
-    let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
+    let laughs = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
         <!ENTITY c SYSTEM "file:///etc/passwd">]>
         <testsuite><testcase name="&b;"><failure>&b;&c;</failure></testcase></testsuite>"#;
-    let report = junit(bomb).expect("nothing of it is expanded");
     assert_eq!(
-        (report.cases[0].name.as_str(), report.cases[0].message.as_str()),
-        ("&b;", "&b;&c;")
+        junit(laughs).expect_err("no tool declares entities").to_string(),
+        "it is not JUnit XML: line 1: it declares entities of its own"
     );
+    let unknown = "<!DOCTYPE x><testsuite><testcase name='&b;'/></testsuite>";
+    let report = junit(unknown).expect("what nobody declared stays as it is written");
+    assert_eq!(report.cases[0].name, "&b;");
     let long = format!(
         "<testsuite><testcase name='x'><failure>{}</failure></testcase></testsuite>",
         "y".repeat(1 << 20)
     );
     assert!(junit(&long).expect("it is well-formed").cases[0].message.len() < 10_000);
+}
+
+/// Each of these is small enough to be read, and would take a careless reader hours or all memory.
+#[test]
+fn what_is_many_times_as_much_as_its_bytes_is_refused_or_cut() {
+    let junit = |text: &str| read(Format::Junit, text.as_bytes(), "/srv/app");
+    let tap = |text: &str| read(Format::Tap, text.as_bytes(), "/srv/app");
+    let name = "s".repeat(1 << 20);
+    let many = "<testcase/>".repeat(MAX_ENTRIES + 1);
+    let suites = format!("<testsuite name='{name}'>").repeat(20);
+    assert_eq!(junit(&format!("<testsuite>{many}</testsuite>")), Err(Unreadable::TooMany));
+    let fewer = "<testcase/>".repeat(20_000);
+    let closed = "</testsuite>".repeat(20);
+    let report = junit(&format!("{suites}{fewer}{closed}")).expect("it is well-formed");
+    assert!(report.cases.iter().all(|case| case.suite.len() < 600));
+    let one = |n: u32| format!("<failure message='{n}'/>");
+    let failures = (0..500_000).map(one).collect::<Vec<_>>().concat();
+    let report = junit(&format!("<testsuite><testcase>{failures}</testcase></testsuite>"));
+    assert!(report.expect("it is well-formed").cases[0].message.len() < 10_000);
+    let errors = "<error/>".repeat(MAX_ENTRIES + 1);
+    let lint = format!("<checkstyle><file name='{name}'>{errors}</file></checkstyle>");
+    assert_eq!(read(Format::Checkstyle, lint.as_bytes(), "/"), Err(Unreadable::TooMany));
+    assert!(matches!(tap(&"ok 1 - a {\n".repeat(1_000_000)), Err(Unreadable::TooDeep(_))));
+    let one = |n: usize| format!("{}# Subtest: a\n", " ".repeat(n * 4));
+    let announced = (0..2_000).map(one).collect::<Vec<_>>().concat();
+    assert!(matches!(tap(&announced), Err(Unreadable::TooDeep(_))));
+    assert_eq!(tap(&"ok\n".repeat(MAX_ENTRIES + 1)), Err(Unreadable::TooMany));
+    assert!(tap(&format!("1..{}\nok\n", usize::MAX)).is_err(), "a plan beyond all counting");
+    let sarif = |text: &str| read(Format::Sarif, text.as_bytes(), "/");
+    let results = "{},".repeat(MAX_ENTRIES + 1);
+    let results = results.trim_end_matches(',');
+    assert_eq!(
+        sarif(&format!(r#"{{"version":"2.1.0","runs":[{{"results":[{results}]}}]}}"#)),
+        Err(Unreadable::TooMany)
+    );
+    let deep = format!(r#"{{"version":"2.1.0","runs":{}"#, "[".repeat(1_000_000));
+    assert!(matches!(sarif(&deep), Err(Unreadable::Other { .. })));
 }
 
 #[test]
@@ -363,8 +361,7 @@ fn a_damaged_report_is_read_or_refused_and_never_more() {
         b"}",
         b"---\n",
     ];
-    for (name, format, checkout) in SAMPLES {
-        let whole = sample(name);
+    for (_, format, checkout, whole) in written() {
         let rounds = if whole.len() < 10_000 { 200 } else { 10 };
         for _ in 0..rounds {
             let mut damaged = whole.clone();

@@ -264,3 +264,76 @@ async fn a_commit_that_is_not_there_is_named() {
     };
     assert!(failure.what.starts_with("cannot check out 0123456"), "{}", failure.what);
 }
+
+#[tokio::test]
+async fn a_report_nobody_can_read_makes_the_build_red_whatever_the_exit_code() {
+    let lint = |write: &str| {
+        let toml = toml("lint = \"sh lint.sh\"\nreports.checkstyle = \"c.xml\"");
+        let lint = format!("{write}\nexit 0\n");
+        Stage::with(&[("toehold.toml", &toml), ("lint.sh", &lint)])
+    };
+    let one = |n: u32| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10));
+    let entities = (1..10).map(one).collect::<Vec<_>>().concat();
+    let laughs = format!(
+        "<!DOCTYPE lolz [<!ENTITY l0 \"lol\">{entities}]><checkstyle><file name=\"&l9;\"/></checkstyle>"
+    );
+    for (write, why) in [
+        ("echo '<checkstyle><file' > c.xml".to_owned(), "it ends in the middle"),
+        (
+            "echo '<checkstyle></file></checkstyle>' > c.xml".to_owned(),
+            "it is not checkstyle XML: line 1: ill-formed document: expected `</checkstyle>`, but \
+             `</file>` was found",
+        ),
+        ("head -c 40000000 /dev/zero > c.xml".to_owned(), "it is larger than 32 MiB"),
+        (
+            format!("cat > c.xml <<'END'\n{laughs}\nEND"),
+            "it is not checkstyle XML: line 1: it declares entities of its own",
+        ),
+    ] {
+        let failure = lint(&write).fails().await;
+        assert_eq!(failure.step, StepKind::Lint);
+        assert_eq!(
+            failure.what,
+            format!(
+                "the report c.xml cannot be read: {why}, though lint.sh ended with exit code 0"
+            )
+        );
+        assert!(!failure.hint.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn tests_that_pass_in_a_run_that_died_are_red_with_the_signal() {
+    let report = "<testsuite><testcase name='a'/><testcase name='b'/></testsuite>";
+    let test = format!("echo \"{report}\" > j.xml\necho 2 passed\nkill -SEGV $$\n");
+    let toml = toml("test = \"exec sh test.sh\"\nreports.junit = \"j.xml\"");
+    let mut stage = Stage::with(&[("toehold.toml", &toml), ("test.sh", &test)]);
+    let failure = stage.fails().await;
+    assert_eq!(failure.exit, "killed by SIGSEGV");
+    assert_eq!(failure.what, "test.sh was killed by SIGSEGV");
+}
+
+#[tokio::test]
+async fn sarif_is_held_against_the_last_good_build_like_checkstyle() {
+    let lint = r#"
+const fs = require("fs");
+const lines = fs.readFileSync("main.js", "utf8").split("\n");
+const results = lines.flatMap((line, at) => line.includes("var ") ? [{ ruleId: "no-var",
+  message: { text: "no var" }, locations: [{ physicalLocation: {
+    artifactLocation: { uri: "file://" + process.cwd() + "/main.js" },
+    region: { startLine: at + 1, startColumn: 1 } } }] }] : []);
+fs.writeFileSync("lint.sarif", JSON.stringify({ version: "2.1.0", runs: [{ results }] }));
+process.exit(results.length ? 1 : 0);
+"#;
+    let mut stage = Stage::with(&[
+        ("main.js", "var a;\n"),
+        ("lint.js", lint),
+        ("toehold.toml", &toml("lint = \"node lint.js\"\nreports.sarif = \"*.sarif\"")),
+    ]);
+    let failure = stage.fails().await;
+    assert_eq!(failure.what, "lint.js: 1 new finding, 0 outstanding");
+    let found = &failure.issues[0];
+    assert_eq!((found.file.as_str(), found.line, found.rule.as_str()), ("main.js", 1, "no-var"));
+    stage.put("main.js", "let a;\n");
+    stage.passes().await;
+}

@@ -33,10 +33,10 @@ fn split() -> impl Strategy<Value = Split> {
 fn build() -> impl Strategy<Value = BuildSpec> {
     let pattern = || option::of("[a-z]{1,5}(/\\*\\*)?/[a-z*]{1,5}\\.xml");
     let commands = (option::of(command()), option::of(command()), option::of(command()));
-    let reports = (pattern(), pattern(), pattern());
+    let reports = (pattern(), pattern(), pattern(), pattern());
     let rest = (time(), time(), any::<bool>(), any::<bool>(), any::<bool>());
     (commands, reports, rest, collection::vec("[a-z]{1,8}", 0..3)).prop_map(
-        |((install, test, lint), (junit, tap, checkstyle), rest, exclude)| BuildSpec {
+        |((install, test, lint), (junit, tap, checkstyle, sarif), rest, exclude)| BuildSpec {
             off: if lint.is_none() && rest.4 {
                 BTreeSet::from([StepKind::Lint])
             } else {
@@ -47,7 +47,7 @@ fn build() -> impl Strategy<Value = BuildSpec> {
             lint: lint.map(|it| it.trim().to_owned()),
             timeout: rest.0,
             idle_timeout: rest.1,
-            reports: Reports { junit, tap, checkstyle },
+            reports: Reports { junit, tap, checkstyle, sarif },
             reject_push: rest.2,
             lint_ratchet: rest.3,
             exclude,

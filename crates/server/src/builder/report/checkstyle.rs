@@ -4,21 +4,22 @@ use toehold_core::model::{Issue, Report, Severity};
 use toehold_core::pipeline::inside;
 
 use super::xml::{Element, Piece, walk};
-use super::{Unreadable, shown};
+use super::{Unreadable, put, shown};
 
 pub(super) fn read(text: &str, checkout: &str) -> Result<Report, Unreadable> {
     let mut issues = Vec::new();
     let mut file = String::new();
-    walk(text, "checkstyle XML", &["checkstyle"], |piece| match piece {
-        Piece::Open(element) => match element.name() {
+    walk(text, "checkstyle XML", &["checkstyle"], |piece| {
+        let Piece::Open(element) = piece else { return Ok(()) };
+        match element.name() {
             "file" => {
                 let name = element.get("name").unwrap_or_default();
-                file = inside(&name, checkout).unwrap_or(name);
+                file = shown(&inside(&name, checkout).unwrap_or(name), 1_000);
+                Ok(())
             }
-            "error" => issues.push(issue(&element, &file)),
-            _ => {}
-        },
-        Piece::Text(_) | Piece::Close => {}
+            "error" => put(&mut issues, issue(&element, &file)),
+            _ => Ok(()),
+        }
     })?;
     Ok(Report { cases: Vec::new(), issues })
 }
@@ -31,7 +32,7 @@ fn issue(element: &Element<'_>, file: &str) -> Issue {
         Some(_) | None => Severity::Warning,
     };
     Issue {
-        file: shown(file, 1_000),
+        file: file.to_owned(),
         line: number("line"),
         column: number("column"),
         severity,

@@ -10,10 +10,13 @@ use toehold_core::model::Report;
 use toehold_core::pipeline::{Format, Found};
 use walkdir::WalkDir;
 
-use super::{MAX_BYTES, Unreadable, read};
+use super::{MAX_BYTES, MAX_ENTRIES, Unreadable, read};
 
 /// More files than any run of tests writes.
 const MAX_FILES: usize = 5_000;
+
+/// More than all files of one pattern together hold, in bytes.
+const MAX_TOGETHER: usize = 256 * 1024 * 1024;
 
 /// Reads every file in `checkout` that matches `pattern`. Links are not followed, and dependencies'
 /// folders not looked into unless the pattern names them.
@@ -36,10 +39,22 @@ pub fn gather(checkout: &Path, format: Format, pattern: &str) -> Found {
     }
     let root = checkout.to_string_lossy();
     let mut whole = Report::default();
+    let mut together: usize = 0;
     for file in files {
-        let report = bytes(&file)
-            .map_err(|error| error.to_string())
-            .and_then(|bytes| read(format, &bytes, &root).map_err(|error| error.to_string()));
+        let bytes = bytes(&file).map_err(|error| error.to_string());
+        let report = bytes.and_then(|bytes| {
+            together += bytes.len();
+            if together > MAX_TOGETHER {
+                let most = MAX_TOGETHER >> 20;
+                return Err(format!("with it the reports are larger than {most} MiB together"));
+            }
+            let report = read(format, &bytes, &root).map_err(|error| error.to_string())?;
+            let entries = whole.cases.len() + whole.issues.len();
+            if entries + report.cases.len() + report.issues.len() > MAX_ENTRIES {
+                return Err(Unreadable::TooMany.to_string());
+            }
+            Ok(report)
+        });
         match report {
             Ok(report) => whole.merge(report),
             Err(why) => return broken(&file, why),

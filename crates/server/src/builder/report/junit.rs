@@ -5,7 +5,10 @@ use toehold_core::model::{Case, CaseOutcome, Report};
 use toehold_core::pipeline::{inside, place};
 
 use super::xml::{Element, Piece, walk};
-use super::{MAX_MESSAGE, Unreadable, shown};
+use super::{MAX_MESSAGE, MAX_SUITE, Unreadable, put, shown};
+
+/// The most failures of one case that are read: a test of many expectations has some.
+const MAX_FAILURES: usize = 50;
 
 pub(super) fn read(text: &str, checkout: &str) -> Result<Report, Unreadable> {
     let mut reader = Reader { checkout, ..Reader::default() };
@@ -53,7 +56,7 @@ struct Failure {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, piece: &Piece<'_>) {
+    fn take(&mut self, piece: &Piece<'_>) -> Result<(), Unreadable> {
         match piece {
             Piece::Open(element) => {
                 let inside = self.open(element);
@@ -64,18 +67,20 @@ impl Reader<'_> {
                 if let Some(failure) = self.case.failures.last_mut().filter(|_| failing)
                     && failure.text.len() < MAX_MESSAGE
                 {
-                    failure.text.push_str(text);
+                    failure.text.push_str(beginning(text, MAX_MESSAGE));
                 }
             }
-            Piece::Close => self.close(),
+            Piece::Close => self.close()?,
         }
+        Ok(())
     }
 
     fn open(&mut self, element: &Element<'_>) -> Inside {
         let within = self.inside.last().copied().unwrap_or(Inside::Suite);
         match (within, element.name()) {
             (Inside::Suite, "testsuite" | "testsuites") => {
-                self.suites.push(element.get("name").unwrap_or_default());
+                let name = element.get("name").unwrap_or_default();
+                self.suites.push(shown(&name, MAX_SUITE));
                 Inside::Suite
             }
             (Inside::Suite, "testcase") => {
@@ -83,8 +88,10 @@ impl Reader<'_> {
                 Inside::Case
             }
             (Inside::Case, "failure" | "error") => {
-                let message = element.get("message").unwrap_or_default();
-                self.case.failures.push(Failure { message, text: String::new() });
+                if self.case.failures.len() >= MAX_FAILURES {
+                    return Inside::Other;
+                }
+                self.case.failures.push(Failure::of(element.get("message").unwrap_or_default()));
                 Inside::Failure
             }
             (Inside::Case, "skipped" | "disabled") => {
@@ -112,27 +119,29 @@ impl Reader<'_> {
             name: element.get("name").unwrap_or_default(),
             file: element.get("file"),
             line: element.get("line").and_then(|line| line.parse().ok()).filter(|line| *line > 0),
-            failures: element
-                .get("failure")
-                .map(|message| Failure { message, text: String::new() })
-                .into_iter()
-                .collect(),
+            failures: element.get("failure").map(Failure::of).into_iter().collect(),
             skipped: matches!(status.as_str(), "skipped" | "disabled" | "notrun"),
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), Unreadable> {
         match self.inside.pop() {
             Some(Inside::Case) => {
                 let case = std::mem::take(&mut self.case).end(self.checkout);
-                self.cases.push(case);
+                put(&mut self.cases, case)?;
             }
             Some(Inside::Suite) => {
                 self.suites.pop();
             }
             Some(Inside::Failure | Inside::Other) | None => {}
         }
+        Ok(())
     }
+}
+
+/// At most the first `max` bytes.
+fn beginning(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
 }
 
 impl Open {
@@ -159,7 +168,7 @@ impl Open {
             (None, None) => (None, None),
         };
         Case {
-            suite: shown(&self.suite, 500),
+            suite: shown(&self.suite, MAX_SUITE),
             name: shown(&self.name, 500),
             outcome,
             message: shown(message.trim(), MAX_MESSAGE),
@@ -170,6 +179,13 @@ impl Open {
 }
 
 impl Failure {
+    /// Of this message; more than is kept is not looked at.
+    fn of(message: String) -> Self {
+        let message =
+            if message.len() > MAX_MESSAGE { shown(&message, MAX_MESSAGE) } else { message };
+        Self { message, text: String::new() }
+    }
+
     /// The message, and the text where it says more.
     fn whole(&self) -> String {
         let (message, text) = (self.message.trim(), self.text.trim());

@@ -4,12 +4,12 @@
 use toehold_core::model::{Case, CaseOutcome, Report};
 use toehold_core::pipeline::place;
 
-use super::{MAX_MESSAGE, Unreadable, shown, yaml};
+use super::{MAX_DEPTH, MAX_MESSAGE, MAX_SUITE, Unreadable, put, shown, yaml};
 
 pub(super) fn read(text: &str, checkout: &str) -> Result<Report, Unreadable> {
     let mut reader = Reader::default();
     for line in text.lines() {
-        reader.take(line);
+        reader.take(line)?;
     }
     reader.end(checkout)
 }
@@ -57,7 +57,7 @@ struct Line {
 }
 
 impl Reader {
-    fn take(&mut self, line: &str) {
+    fn take(&mut self, line: &str) -> Result<(), Unreadable> {
         let content = line.trim_start_matches(' ');
         let indent = line.len() - content.len();
         let content = content.trim_end();
@@ -67,31 +67,39 @@ impl Reader {
             } else {
                 self.keep(line);
             }
-            return;
+            return Ok(());
         }
         // Text below a failed test is indented by two; subtests are by fours.
         let level = indent.is_multiple_of(4);
         if content == "---" && !self.found.is_empty() {
             self.yaml = Some(indent);
         } else if let Some(test) = Line::read(content).filter(|_| level) {
-            self.test(indent, test);
+            return self.test(indent, test);
         } else if content == "}" && !self.braces.is_empty() {
-            self.close();
+            return self.close();
         } else if let Some(planned) = plan(content).filter(|_| level) {
             if indent == 0 {
                 self.planned = Some(planned);
             }
         } else if let Some(name) = content.strip_prefix("# Subtest:") {
             self.subtests.retain(|(at, _)| *at < indent);
-            self.subtests.push((indent, name.trim().to_owned()));
+            self.subtests.push((indent, shown(name.trim(), MAX_SUITE)));
+            return self.shallow();
         } else if let Some(why) = content.strip_prefix("Bail out!") {
             self.bailed = true;
-            self.push(indent, format!("bailed out:{why}"), CaseOutcome::Failed);
+            return self.push(indent, format!("bailed out:{why}"), CaseOutcome::Failed);
         } else if let Some(comment) = content.strip_prefix("#   ") {
             self.keep(comment);
         } else if indent > 0 || content.is_empty() {
             self.keep(line);
         }
+        Ok(())
+    }
+
+    /// Each test is said with all that it lies in, so that must not be much.
+    fn shallow(&self) -> Result<(), Unreadable> {
+        let deep = self.braces.len().max(self.subtests.len()) > MAX_DEPTH;
+        if deep { Err(Unreadable::TooDeep(MAX_DEPTH)) } else { Ok(()) }
     }
 
     fn keep(&mut self, line: &str) {
@@ -104,14 +112,14 @@ impl Reader {
         }
     }
 
-    fn test(&mut self, indent: usize, line: Line) {
+    fn test(&mut self, indent: usize, line: Line) -> Result<(), Unreadable> {
         if indent == 0 {
             self.seen += 1;
         }
         if line.opens {
-            let Line { name, outcome, .. } = line;
+            let (name, outcome) = (shown(&line.name, MAX_SUITE), line.outcome);
             self.braces.push(Brace { indent, name, outcome, before: self.found.len() });
-            return;
+            return self.shallow();
         }
         let deeper = |(at, _, _): &&(usize, usize, usize)| *at > indent;
         let (children, failed) = self
@@ -122,23 +130,30 @@ impl Reader {
         self.below.retain(|(at, _, _)| *at <= indent);
         // A parent is its children; it counts itself only where it failed and none of them did.
         if children == 0 || (line.outcome == CaseOutcome::Failed && failed == 0) {
-            self.push(indent, line.name, line.outcome);
+            self.push(indent, line.name, line.outcome)?;
         } else {
             self.count(indent, children, failed);
         }
         self.subtests.retain(|(at, _)| *at < indent);
+        Ok(())
     }
 
-    fn push(&mut self, indent: usize, name: String, outcome: CaseOutcome) {
+    fn push(
+        &mut self,
+        indent: usize,
+        name: String,
+        outcome: CaseOutcome,
+    ) -> Result<(), Unreadable> {
         let suites: Vec<&str> = self
             .braces
             .iter()
             .map(|brace| brace.name.as_str())
             .chain(self.subtests.iter().filter(|(at, _)| *at < indent).map(|it| it.1.as_str()))
             .collect();
-        let suite = suites.join(" > ");
-        self.found.push(Found { indent, suite, name, outcome, below: String::new() });
+        let suite = shown(&suites.join(" > "), MAX_SUITE);
+        put(&mut self.found, Found { indent, suite, name, outcome, below: String::new() })?;
         self.count(indent, 1, usize::from(outcome == CaseOutcome::Failed));
+        Ok(())
     }
 
     fn count(&mut self, indent: usize, cases: usize, failed: usize) {
@@ -148,15 +163,18 @@ impl Reader {
         }
     }
 
-    fn close(&mut self) {
-        let Some(Brace { indent, name, outcome, before }) = self.braces.pop() else { return };
+    fn close(&mut self) -> Result<(), Unreadable> {
+        let Some(Brace { indent, name, outcome, before }) = self.braces.pop() else {
+            return Ok(());
+        };
         self.below.retain(|(at, _, _)| *at <= indent);
         let children = &self.found[before..];
         let some_failed = children.iter().any(|it| it.outcome == CaseOutcome::Failed);
         if children.is_empty() || (outcome == CaseOutcome::Failed && !some_failed) {
-            self.push(indent, name, outcome);
+            self.push(indent, name, outcome)?;
             self.below.retain(|(at, _, _)| *at < indent);
         }
+        Ok(())
     }
 
     fn end(self, checkout: &str) -> Result<Report, Unreadable> {
@@ -188,7 +206,7 @@ impl Found {
         let place = place(&traces.join("\n"), checkout).or_else(|| place(&self.below, checkout));
         let (file, line) = place.map_or((None, None), |(file, line)| (Some(file), Some(line)));
         Case {
-            suite: shown(&self.suite, 500),
+            suite: self.suite,
             name: shown(&self.name, 500),
             outcome: self.outcome,
             message: shown(message.trim(), MAX_MESSAGE),
@@ -236,7 +254,7 @@ fn plan(content: &str) -> Option<usize> {
     let (first, rest) = content.split_once("..")?;
     let last = rest.split([' ', '#']).next()?;
     let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-    Some((last + 1).saturating_sub(first))
+    Some(last.saturating_add(1).saturating_sub(first))
 }
 
 fn unindented(text: &str, by: usize) -> String {

@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::Unreadable;
-
-/// Deeper than any tool nests its suites.
-const MAX_DEPTH: usize = 100;
+use super::{MAX_DEPTH, Unreadable};
 
 /// A piece of a document.
 pub(super) enum Piece<'a> {
@@ -48,7 +45,7 @@ pub(super) fn walk(
     text: &str,
     format: &'static str,
     roots: &[&str],
-    mut take: impl FnMut(Piece<'_>),
+    mut take: impl FnMut(Piece<'_>) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().allow_dangling_amp = true;
@@ -65,15 +62,19 @@ pub(super) fn walk(
             Event::Empty(start) => (start, true),
             Event::End(_) => {
                 depth -= 1;
-                take(Piece::Close);
+                take(Piece::Close)?;
                 continue;
             }
             Event::Eof if depth > 0 => return Err(Unreadable::CutOff),
             Event::Eof if !rooted => return Err(wrong(format, text, at, "it has no element")),
             Event::Eof => return Ok(()),
+            // No tool needs one, and an entity may stand for more than there is room for.
+            Event::DocType(declared) if declared.contains("<!ENTITY") => {
+                return Err(wrong(format, text, at, "it declares entities of its own"));
+            }
             other => {
                 match said(&other) {
-                    Some(piece) if depth > 0 => take(Piece::Text(&piece)),
+                    Some(piece) if depth > 0 => take(Piece::Text(&piece))?,
                     Some(piece) if !piece.trim().is_empty() => {
                         let why = "there is text outside the document";
                         return Err(wrong(format, text, at, why));
@@ -90,9 +91,9 @@ pub(super) fn walk(
             return Err(wrong(format, text, at, &why));
         }
         rooted = true;
-        take(Piece::Open(element));
+        take(Piece::Open(element))?;
         if is_empty {
-            take(Piece::Close);
+            take(Piece::Close)?;
         } else {
             depth += 1;
             if depth > MAX_DEPTH {

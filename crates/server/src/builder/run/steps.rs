@@ -167,7 +167,9 @@ impl Run {
 pub(super) fn named(reports: &Reports, kind: StepKind) -> Vec<(Format, String)> {
     let of_step = match kind {
         StepKind::Test => vec![(Format::Junit, &reports.junit), (Format::Tap, &reports.tap)],
-        StepKind::Lint => vec![(Format::Checkstyle, &reports.checkstyle)],
+        StepKind::Lint => {
+            vec![(Format::Checkstyle, &reports.checkstyle), (Format::Sarif, &reports.sarif)]
+        }
         StepKind::Fetch | StepKind::Install | StepKind::Artifact => Vec::new(),
     };
     of_step.into_iter().filter_map(|(format, pattern)| Some((format, pattern.clone()?))).collect()
