@@ -13,6 +13,7 @@ pub mod decide;
 pub mod draft;
 pub mod flag;
 pub mod health;
+pub mod jenkins;
 pub mod machines;
 pub mod model;
 pub mod pipeline;

@@ -15,7 +15,7 @@ mod route;
 pub use alert::{Alert, AlertPhase, AlertRule, Metric};
 pub use app::{App, Pin, Rollout, RolloutPhase, Scale, ScaleMode, Stable};
 pub use artifact::{Digest, Manifest, StepVerdict};
-pub use build::{Build, BuildPhase, Failure, StepKind, StepOutcome, Trigger};
+pub use build::{Build, BuildPhase, Failure, StepKind, StepOutcome, TestCounts, Trigger};
 pub use event::{Event, EventKind, Subject};
 pub use instance::{
     Evidence, Exit, Goal, Instance, InstancePhase, InstanceStatus, Place, Reading, RunId,

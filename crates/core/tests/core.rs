@@ -2,6 +2,8 @@
 
 #[path = "core/golden_alert.rs"]
 mod golden_alert;
+#[path = "core/jenkins.rs"]
+mod jenkins;
 #[path = "core/properties.rs"]
 mod properties;
 #[path = "core/scenarios.rs"]

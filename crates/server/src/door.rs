@@ -8,6 +8,7 @@ mod caller;
 mod desk;
 mod extract;
 mod forge;
+mod jenkins;
 mod need;
 mod ofrep;
 mod openapi;
@@ -104,10 +105,14 @@ async fn wrong_method(uri: Uri) -> Unable {
 
 /// What every answer says to browsers.
 async fn with_policy(request: Request, next: Next) -> Response {
-    let is_ofrep = request.uri().path().starts_with("/ofrep/");
+    let path = request.uri().path();
+    let (is_ofrep, is_jenkins) = (path.starts_with("/ofrep/"), path.starts_with("/jenkins"));
     let mut response = next.run(request).await;
     if is_ofrep {
         ofrep::open(&mut response);
+    }
+    if is_jenkins {
+        jenkins::sign(&mut response);
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

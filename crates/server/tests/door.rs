@@ -19,6 +19,8 @@ mod dashboard;
 mod evaluation;
 #[path = "door/forge.rs"]
 mod forge;
+#[path = "door/jenkins.rs"]
+mod jenkins;
 #[path = "door/limits.rs"]
 mod limits;
 #[path = "door/locks.rs"]

@@ -119,6 +119,9 @@ pub enum Verb {
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),
+    /// What another system has, in Toehold's words
+    #[command(subcommand)]
+    Import(Import),
     /// A link that opens the dashboard
     Open,
     /// Look whether all is well, and say what to do where it is not
@@ -135,6 +138,18 @@ pub enum Verb {
     Hook {
         /// `pre-receive` or `post-receive`
         name: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Import {
+    /// A job of Jenkins as a `toehold.toml`, and line by line what could not be carried over
+    Jenkins {
+        /// The job's `config.xml`
+        config: PathBuf,
+        /// Write the file instead of showing it; one that is there is left alone
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
 }
 

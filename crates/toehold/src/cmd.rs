@@ -8,6 +8,7 @@ mod doctor;
 mod flags;
 mod follow;
 mod hook;
+mod import;
 mod init;
 mod little;
 mod logs;
@@ -56,6 +57,7 @@ pub fn run(args: Args) -> Outcome {
         Verb::Secrets(secrets) => secrets::run(&context, &secrets),
         Verb::Machines(machines) => machines::run(&context, &machines),
         Verb::Tokens(tokens) => tokens::run(&context, &tokens),
+        Verb::Import(import) => import::run(&context, &import),
         Verb::Open => little::open(&context),
         Verb::Doctor => doctor::run(&context),
         Verb::Version => little::version(&context),

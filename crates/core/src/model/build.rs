@@ -159,10 +159,24 @@ pub struct StepOutcome {
     pub summary: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// How many tests there were, for a test step whose runner or report tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestCounts>,
     /// What its reports said, at most [`StepOutcome::CASES_KEPT`] cases, failed ones first.
     pub report: Report,
     /// Findings against the last good build, for a lint step.
     pub issues: Option<IssueSummary>,
+}
+
+/// Tests of a step, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCounts {
+    /// As expected.
+    pub passed: usize,
+    /// An assertion did not hold, or the test broke.
+    pub failed: usize,
+    /// Not run, or expected to fail.
+    pub skipped: usize,
 }
 
 impl StepOutcome {

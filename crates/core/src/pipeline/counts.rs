@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{CaseOutcome, Report};
+use crate::model::{CaseOutcome, Report, TestCounts};
 
 /// Counted tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,11 @@ impl Counts {
             failed: report.count(CaseOutcome::Failed),
             skipped: report.count(CaseOutcome::Skipped),
         }
+    }
+
+    /// As a build's document has them.
+    pub(super) const fn kept(self) -> TestCounts {
+        TestCounts { passed: self.passed, failed: self.failed, skipped: self.skipped }
     }
 
     /// Tests that ran.

@@ -9,7 +9,7 @@ pub use ended::Ended;
 
 use std::collections::BTreeMap;
 
-use crate::model::{CaseOutcome, Failure, Issue, Report, StepKind, StepOutcome};
+use crate::model::{CaseOutcome, Failure, Issue, Report, StepKind, StepOutcome, TestCounts};
 use crate::pipeline::place::place;
 use crate::pipeline::tool::tool;
 use words::{SHORT, first, shortened};
@@ -120,7 +120,7 @@ pub fn outcome(ran: &Ran<'_>) -> Judged {
         StepKind::Test => (tests_step::judge(ran, &read), None),
         StepKind::Fetch | StepKind::Install | StepKind::Artifact => (plain(ran), None),
     };
-    let Verdict { summary, what, cases, counting, hint } = verdict;
+    let Verdict { summary, what, tests, cases, counting, hint } = verdict;
     let failure = what.map(|what| Failure {
         step: ran.kind,
         what: shortened(&what, SHORT),
@@ -135,6 +135,7 @@ pub fn outcome(ran: &Ran<'_>) -> Judged {
         passed: failure.is_none(),
         summary,
         took_ms: ran.took_ms,
+        tests,
         report: words::kept(&read.report),
         issues: issues.map(words::kept_issues),
     };
@@ -147,6 +148,7 @@ struct Verdict {
     summary: String,
     /// Why it failed, one sentence; `None` where it passed.
     what: Option<String>,
+    tests: Option<TestCounts>,
     cases: Vec<crate::model::Case>,
     counting: Vec<Issue>,
     hint: String,

@@ -113,6 +113,7 @@ fn stop(step: StepKind, what: String, hint: String, took_ms: u64) -> Stop {
         passed: false,
         summary: what,
         took_ms,
+        tests: None,
         report: Report::default(),
         issues: None,
     };
@@ -120,7 +121,15 @@ fn stop(step: StepKind, what: String, hint: String, took_ms: u64) -> Stop {
 }
 
 fn passed(kind: StepKind, summary: String, took_ms: u64) -> StepOutcome {
-    StepOutcome { kind, passed: true, summary, took_ms, report: Report::default(), issues: None }
+    StepOutcome {
+        kind,
+        passed: true,
+        summary,
+        took_ms,
+        tests: None,
+        report: Report::default(),
+        issues: None,
+    }
 }
 
 fn took(began: Instant) -> u64 {

@@ -235,23 +235,35 @@ impl Control {
         request: &DeployRequest,
         actor: &str,
     ) -> Result<Deployed, ControlError> {
+        Ok(self.deploy_numbered(name, request, actor).await?.0)
+    }
+
+    /// The same, with the number of the build that was queued, or of the release.
+    pub async fn deploy_numbered(
+        &self,
+        name: &AppName,
+        request: &DeployRequest,
+        actor: &str,
+    ) -> Result<(Deployed, Number), ControlError> {
         if let Some(release) = request.release {
             let track = request.track.unwrap_or(Track::Stable);
             let wish = Wish::Deploy { release, track, automatic: false };
-            return Ok(Deployed::Done(self.wish(name, &wish, actor).await?));
+            return Ok((Deployed::Done(self.wish(name, &wish, actor).await?), release));
         }
         self.apps.lock().await.get(name)?;
         let repository = self.repository(name)?;
         let (commit, branch, track) = self.wanted_of(name, &repository, request).await?;
         let again = self.redeploy(name, &commit, track, actor).await?;
-        if let Some(done) = again {
-            return Ok(Deployed::Done(done));
+        if let Some((done, number)) = again {
+            return Ok((Deployed::Done(done), number));
         }
         repository.keep(&commit).await?;
         let info = repository.commit_info(&commit, None).await?;
         let trigger = Trigger::Asked { by: actor.to_owned() };
         let wanted = Wanted { commit, branch, track, trigger, info, waiting: None, once: None };
-        Ok(Deployed::Queued(self.enqueue(name, wanted, actor).await?))
+        let queued = self.enqueue(name, wanted, actor).await?;
+        let number = queued.number;
+        Ok((Deployed::Queued(queued), number))
     }
 
     /// A commit whose newest build passed, on this track or else on another, is deployed from its
@@ -262,14 +274,14 @@ impl Control {
         commit: &CommitId,
         track: Track,
         actor: &str,
-    ) -> Result<Option<Done>, ControlError> {
+    ) -> Result<Option<(Done, Number)>, ControlError> {
         let builds = self.builds(name).await?;
         let of_commit = || builds.iter().filter(|build| build.commit == *commit);
         let newest = of_commit().find(|build| build.track == track).or_else(|| of_commit().next());
         match newest {
             Some(build) if matches!(build.phase, BuildPhase::Passed { .. }) => {
                 let wish = Wish::Deploy { release: build.number, track, automatic: false };
-                Ok(Some(self.wish(name, &wish, actor).await?))
+                Ok(Some((self.wish(name, &wish, actor).await?, build.number)))
             }
             _ => Ok(None),
         }

@@ -24,7 +24,7 @@ pub(crate) async fn guard(
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let admitted = admit(&door, (need, voice), app.as_ref(), peer, &method, &headers).await;
     let (path, viewer) = match (&admitted, voice) {
-        (_, Voice::Json) => (String::new(), None),
+        (_, Voice::Json | Voice::Jenkins) => (String::new(), None),
         (admitted, Voice::Page) => {
             let caller = admitted.as_ref().ok().and_then(Option::as_ref);
             (request.uri().path().to_owned(), caller.cloned())
@@ -49,7 +49,7 @@ pub(crate) async fn guard(
         Err(unable) => unable.into_response(),
     };
     match voice {
-        Voice::Json => response,
+        Voice::Json | Voice::Jenkins => response,
         Voice::Page => desk::as_page(&door, response, &path, viewer.as_ref()),
     }
 }
@@ -62,10 +62,14 @@ async fn admit(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<Caller>, Unable> {
-    let found = identify(door, peer, headers).await;
+    let found = identify(door, peer, headers, voice).await;
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let by_browser =
-        voice == Voice::Page || matches!(&found, Ok(Some(caller)) if caller.has_session());
+    let by_browser = match voice {
+        Voice::Page => true,
+        Voice::Json => matches!(&found, Ok(Some(caller)) if caller.has_session()),
+        // A browser keeps a password, too, and sends it along whoever made it ask.
+        Voice::Jenkins => says_where(headers),
+    };
     if changes && by_browser && !is_same_origin(headers) {
         let title = "this was asked for by a page of another site, and was not done";
         return Err(Unable::new(StatusCode::FORBIDDEN, "cross_origin", title));
@@ -89,6 +93,12 @@ async fn admit(
     let title = format!("{:?} may not do this: it needs the scope {needed}", caller.actor());
     Err(Unable::new(StatusCode::FORBIDDEN, "scope_missing", title)
         .hint(format!("toehold tokens create NAME --scope {needed}")))
+}
+
+/// Whether a browser says which page made it ask.
+fn says_where(headers: &HeaderMap) -> bool {
+    const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    headers.contains_key(SITE) || headers.contains_key(ORIGIN)
 }
 
 /// Whether a browser says that the page it shows is ours. `Sec-Fetch-Site` where it sends that,

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use toehold_core::model::AppName;
 use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
 
-use super::need::Need;
+use super::need::{Need, Voice};
 use super::problem::Unable;
 use super::{Door, Local};
 use crate::secret::{Principal, Refused, Scope, Secret};
@@ -108,6 +110,7 @@ pub(crate) async fn identify(
     door: &Door,
     peer: Option<Peer>,
     headers: &HeaderMap,
+    voice: Voice,
 ) -> Result<Option<Caller>, Refused> {
     if door.local == Local::Owner {
         let name = match peer {
@@ -121,6 +124,12 @@ pub(crate) async fn identify(
     if let Some(token) = token_of(headers) {
         let principal = door.control.tokens().verify(token).await?;
         return Ok(Some(Caller { principal, proof: Proof::Token(Secret::new(token)) }));
+    }
+    if voice == Voice::Jenkins {
+        // No cookie opens what speaks like Jenkins: a password is all its clients have.
+        let Some(token) = password_of(headers) else { return Ok(None) };
+        let principal = door.control.tokens().verify(token.reveal()).await?;
+        return Ok(Some(Caller { principal, proof: Proof::Token(token) }));
     }
     if let Some(session) = session_of(headers) {
         let principal = door.control.sessions().verify(session).await?;
@@ -137,6 +146,16 @@ fn token_of(headers: &HeaderMap) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
     bearer.or_else(|| headers.get(API_KEY).and_then(|it| it.to_str().ok()))
+}
+
+/// The password of `Authorization: Basic …`: a token. Whose name stands before it says nothing, as
+/// a token has a name of its own.
+fn password_of(headers: &HeaderMap) -> Option<Secret> {
+    let (scheme, pair) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let pair = BASE64.decode(pair.trim()).ok()?;
+    let pair = std::str::from_utf8(&pair).ok()?;
+    let (_, password) = pair.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| Secret::new(password))
 }
 
 /// The session's cookie, the one that only this host can have set before the other.

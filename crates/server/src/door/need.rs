@@ -76,6 +76,8 @@ pub enum Voice {
     Json,
     /// People: HTML, and problems as a page or the way to log in.
     Page,
+    /// Clients of Jenkins: its own JSON, and a token as the password of a user.
+    Jenkins,
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ fn was_refused(route: &Route, answer: &Answer, status: u16) {
         (Voice::Page, 401) => {
             answer.status == 303 && answer.header("location").starts_with("/login?next=")
         }
-        (Voice::Json, 401) => answer.status == 401 && !answer.header("www-authenticate").is_empty(),
+        (Voice::Json | Voice::Jenkins, 401) => {
+            answer.status == 401 && !answer.header("www-authenticate").is_empty()
+        }
         _ => answer.status == status,
     };
     assert!(is, "{} {}: {} {}", route.method, route.path, answer.status, answer.text());

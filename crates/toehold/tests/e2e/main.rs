@@ -6,6 +6,8 @@ mod death;
 mod droplets;
 mod elsewhere;
 mod hosts;
+mod import;
+mod jenkins;
 mod languages;
 mod little;
 mod machines;

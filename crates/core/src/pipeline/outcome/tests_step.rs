@@ -24,7 +24,8 @@ pub(super) fn judge(ran: &Ran<'_>, read: &Read) -> Verdict {
         (Some(_), _) => hint(ran),
         (None, _) => String::new(),
     };
-    Verdict { summary, what, cases: located(failed), hint, ..Verdict::default() }
+    let tests = (counts != Counts::default()).then(|| counts.kept());
+    Verdict { summary, what, tests, cases: located(failed), hint, ..Verdict::default() }
 }
 
 /// Why the step failed; `None` where it passed.

@@ -155,6 +155,7 @@ fn ended(kind: StepKind, passed: bool) -> StepOutcome {
         passed,
         summary: kind.to_string(),
         took_ms: 1,
+        tests: None,
         report: Report::default(),
         issues: None,
     }

@@ -9,7 +9,7 @@ use super::Need::{
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{assets, desk, forge, ofrep, openapi, origin, stream};
+use crate::door::{assets, desk, forge, jenkins, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -41,6 +41,17 @@ const fn api_with(
     serve: Serve,
 ) -> Route {
     Route { method, path, need, voice: Voice::Json, summary, body, serve }
+}
+
+/// A route for clients of Jenkins.
+const fn ci(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    summary: &'static str,
+    serve: Serve,
+) -> Route {
+    Route { method, path, need, voice: Voice::Jenkins, summary, body: "", serve }
 }
 
 /// A page.
@@ -109,6 +120,25 @@ pub static ROUTES: &[Route] = &[
     api(POST, "/ofrep/v1/evaluate/flags/{*key}", SomeEvaluate, "OpenFeature: one flag", || post(ofrep::one)),
     api(OPTIONS, "/ofrep/v1/evaluate/flags", Nothing, "What a browser asks before", || options(ofrep::preflight)),
     api(OPTIONS, "/ofrep/v1/evaluate/flags/{*key}", Nothing, "What a browser asks before", || options(ofrep::preflight)),
+    // The part of Jenkins' own API that its clients use: a job is an app.
+    ci(GET, "/jenkins", Nothing, "That it speaks like Jenkins", || get(jenkins::root)),
+    ci(GET, "/jenkins/", Nothing, "That it speaks like Jenkins", || get(jenkins::root)),
+    ci(GET, "/jenkins/me/api/json", Known, "Who asks", || get(jenkins::me)),
+    ci(GET, "/jenkins/api/json", Known, "The jobs one may see", || get(jenkins::jobs)),
+    ci(GET, "/jenkins/queue/api/json", Known, "The builds that wait", || get(jenkins::queue::waiting)),
+    ci(GET, "/jenkins/queue/item/{id}/api/json", Known, "A build that was asked for", || get(jenkins::queue::item)),
+    ci(GET, "/jenkins/job/{app}", Nothing, "The way to the app's page", || get(jenkins::to_app)),
+    ci(GET, "/jenkins/job/{app}/", Nothing, "The way to the app's page", || get(jenkins::to_app)),
+    ci(GET, "/jenkins/job/{app}/api/json", Look, "A job and its builds", || get(jenkins::job)),
+    ci(POST, "/jenkins/job/{app}/build", Deploy, "Build and deploy the newest commit", || post(jenkins::trigger::build)),
+    ci(POST, "/jenkins/job/{app}/buildWithParameters", Deploy, "Build and deploy: `track`, `branch`, `commit`", || post(jenkins::trigger::build)),
+    ci(GET, "/jenkins/job/{app}/{build}/", Nothing, "The way to a build's page", || get(jenkins::build::to_page)),
+    ci(GET, "/jenkins/job/{app}/{build}/api/json", Look, "A build: a number, `lastBuild`, `lastSuccessfulBuild` …", || get(jenkins::build::one)),
+    ci(GET, "/jenkins/job/{app}/{build}/consoleText", Look, "All a build said", || get(jenkins::build::console)),
+    ci(GET, "/jenkins/job/{app}/{build}/logText/progressiveText", Look, "What a build said, from the byte `start` on", || get(jenkins::build::progressive)),
+    ci(GET, "/jenkins/job/{app}/{build}/testReport/api/json", Look, "The tests of a build", || get(jenkins::build::tests)),
+    ci(POST, "/jenkins/job/{app}/{build}/stop", Deploy, "Stop a build", || post(jenkins::build::stop)),
+    ci(POST, "/jenkins/notify", SomeDeploy, "What the Notification plugin says of a job", || post(jenkins::notify::take)),
     page(GET, "/", Known, "Every app", || get(desk::apps)),
     page(GET, "/apps/{app}", Look, "An app", || get(desk::app)),
     page(GET, "/apps/{app}/live", Look, "The parts of an app's page that changed", || get(desk::live)),
