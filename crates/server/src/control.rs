@@ -8,6 +8,7 @@ mod builds;
 mod carry_out;
 mod causes;
 mod events;
+mod exposed;
 mod health;
 mod jenkins;
 mod lag;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use thiserror::Error;
 use toehold_core::model::{AppName, CommitId, InstanceId, MachineName, Number, Provider};
+use toehold_core::time::Timestamp;
 use toehold_core::wish::Refusal;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -56,6 +58,7 @@ use crate::store::{CommitError, Fault, ReadError, Store};
 pub use builds::LogChunk;
 pub use causes::Causes;
 pub use events::Span;
+pub use exposed::Found;
 pub use health::Finding;
 pub use jenkins::Notified;
 pub use machines::{AddError, NewMachine};
@@ -211,6 +214,8 @@ pub struct Parts {
 /// The control plane.
 pub struct Control {
     parts: Parts,
+    /// When it began.
+    began: Timestamp,
     apps: tokio::sync::Mutex<apps::Apps>,
     machines: Mutex<machines::Machines>,
     metrics: Mutex<Metrics>,
@@ -241,6 +246,7 @@ impl Control {
         let control = Arc::new_cyclic(|itself| Self {
             plans: Mutex::new(project::Plans::new(parts.epoch)),
             itself: Weak::clone(itself),
+            began: parts.clock.now(),
             parts,
             apps: tokio::sync::Mutex::new(apps),
             machines: Mutex::new(machines),

@@ -9,6 +9,7 @@ mod desk;
 mod extract;
 mod forge;
 mod jenkins;
+mod metrics;
 mod need;
 mod ofrep;
 mod openapi;
@@ -33,7 +34,7 @@ use axum::http::header::{
     X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
@@ -81,7 +82,7 @@ pub fn router(control: Arc<Control>, local: Local) -> Router {
     routes::router(&door)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn(with_policy))
+        .layer(from_fn_with_state(Arc::clone(&door), with_policy))
         .with_state(door)
 }
 
@@ -104,10 +105,11 @@ async fn wrong_method(uri: Uri) -> Unable {
 }
 
 /// What every answer says to browsers.
-async fn with_policy(request: Request, next: Next) -> Response {
+async fn with_policy(State(door): State<Door>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let (is_ofrep, is_jenkins) = (path.starts_with("/ofrep/"), path.starts_with("/jenkins"));
     let mut response = next.run(request).await;
+    door.control.metrics().tally.answer(response.status().as_u16());
     if is_ofrep {
         ofrep::open(&mut response);
     }

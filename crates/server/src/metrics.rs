@@ -1,7 +1,10 @@
 //! What the proxy counted, kept by the second for ten minutes: the rates, error shares and
 //! latencies people look at. The judge reads the counters themselves.
 
+mod family;
+mod page;
 mod series;
+mod tally;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +13,10 @@ use toehold_core::time::Timestamp;
 use toehold_core::wire::api::TrackTraffic;
 use toehold_core::wire::proxy::{InstanceCounters, ProxyReport};
 
+pub use family::{FAMILIES, Family, Kind, Page};
+pub use page::Text;
 pub use series::{Second, Series};
+pub use tally::{CLASSES, Outcome, Tally};
 
 /// How much of the past the rates shown speak of.
 const SHOWN_SECONDS: u64 = 60;
@@ -18,6 +24,8 @@ const SHOWN_SECONDS: u64 = 60;
 /// The counters of every app, by second.
 #[derive(Default)]
 pub struct Metrics {
+    /// What the control plane itself counts.
+    pub tally: Tally,
     /// When the proxy that counts began; another one counts from 0 again.
     proxy_started_at: Timestamp,
     last: BTreeMap<InstanceId, InstanceCounters>,

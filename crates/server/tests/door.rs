@@ -25,6 +25,8 @@ mod jenkins;
 mod limits;
 #[path = "door/locks.rs"]
 mod locks;
+#[path = "door/metrics.rs"]
+mod metrics;
 #[path = "door/origin.rs"]
 mod origin;
 #[path = "door/people.rs"]

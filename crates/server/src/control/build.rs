@@ -20,6 +20,7 @@ use super::carry_out::{Change, only_saying};
 use super::queue::{Entry, Started, Stop};
 use super::{Control, ControlError};
 use crate::builder::{self, Ending, Order, Progress};
+use crate::metrics::Outcome;
 use crate::store::{Txn, Write};
 
 /// How many words of the builder may wait to be written down.
@@ -185,6 +186,7 @@ impl Control {
             )),
             stopped => stopped,
         };
+        self.tally(&build, &ending, stopped.as_ref());
         match (stopped, ending) {
             (Some(Stop::Superseded(by)), _) => {
                 build.phase = BuildPhase::Superseded { by };
@@ -204,6 +206,21 @@ impl Control {
                 self.passed(build, &artifact, *spec).await
             }
         }
+    }
+
+    /// Counts how a build ended.
+    fn tally(&self, build: &Build, ending: &Ending, stopped: Option<&Stop>) {
+        let outcome = match (stopped, ending) {
+            (Some(Stop::Superseded(_)), _) => Outcome::Superseded,
+            (Some(Stop::Cancelled(_)), _) | (None, Ending::Cancelled) => Outcome::Cancelled,
+            (None, Ending::Failed { .. }) => Outcome::Failed,
+            (None, Ending::Passed { .. }) => Outcome::Passed,
+        };
+        let took = match (build.started_at, build.ended_at) {
+            (Some(began), Some(ended)) => ended.since(began),
+            _ => std::time::Duration::ZERO,
+        };
+        self.metrics().tally.build(&build.app, build.track, outcome, took);
     }
 
     /// Whether the push that waited for this build was broken off.

@@ -75,6 +75,11 @@ impl Queue {
         running.chain(&self.waiting).find(|entry| entry.app == *app).map(|entry| entry.number)
     }
 
+    /// How many run, and how many wait.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.running.len(), self.waiting.len())
+    }
+
     /// Whether one more may wait.
     pub(super) fn has_room(&self) -> Result<(), ControlError> {
         if self.waiting.len() >= WAITING {

@@ -11,6 +11,7 @@ mod jenkins;
 mod languages;
 mod little;
 mod machines;
+mod prometheus;
 mod push;
 mod stage;
 mod steer;

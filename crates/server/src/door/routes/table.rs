@@ -9,7 +9,7 @@ use super::Need::{
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{assets, desk, forge, jenkins, ofrep, openapi, origin, stream};
+use crate::door::{assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -108,6 +108,10 @@ pub static ROUTES: &[Route] = &[
     api(DELETE, "/api/v1/tokens/{id}", Admin, "Take a token back", || delete(people::revoke_token)),
     api(POST, "/api/v1/login-links", Known, "A link that opens the dashboard once, with one's own rights", || post(people::login_link)),
     api(POST, "/api/v1/messages/test", Admin, "Send a message by every channel that is set up", || post(people::test_messages)),
+    api(GET, "/metrics", LookAtAll, "The numbers of the control plane, for Prometheus", || get(metrics::control)),
+    api(GET, "/metrics/proxy", LookAtAll, "The numbers of the proxy, for Prometheus", || get(metrics::proxy)),
+    api(GET, "/metrics/agent/{machine}", LookAtAll, "The numbers of a machine and its instances, for Prometheus", || get(metrics::agent)),
+    api(GET, "/api/v1/sd/instances", Known, "Where the instances one may see listen, for Prometheus' http_sd", || get(metrics::instances)),
     // The four calls of older set-ups, so that a job that makes them works unchanged but for a token.
     api(POST, "/deploy", SomeDeploy, "Deploy the newest commit of stable", || post(origin::deploy)),
     api(GET, "/deploy", Nothing, "Changes nothing and says so", || get(origin::not_by_get)),
