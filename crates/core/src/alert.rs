@@ -4,26 +4,30 @@
 //! lost, which clears nothing and raises nothing.
 
 mod gauge;
+mod outside;
 mod quiet;
 mod watch;
 
 pub use gauge::{Change, Gauge};
+pub(crate) use outside::{over, raise as raise_outside};
 pub(crate) use watch::clear;
 pub use watch::{Gauges, watch};
 
-use crate::model::{Alert, App, Goal, Track};
+use crate::model::{Alert, App, Basis, Goal, Track};
 
-/// The alerts that are raised on an instance of the canary as it runs now, oldest first.
+/// The alerts that are raised on the canary as it runs now, oldest first: on one of its instances,
+/// or told of it from outside.
 pub fn on_canary(app: &App) -> impl Iterator<Item = &Alert> {
     let release = app.rollout.as_ref().map(|rollout| rollout.release);
-    app.alerts.iter().filter(move |alert| {
-        alert.is_raised()
-            && app.instances.iter().any(|instance| {
-                instance.id == alert.instance
-                    && instance.track == Track::Canary
-                    && instance.goal == Goal::Run
-                    && Some(instance.release) == release
-            })
+    app.alerts.iter().filter(move |alert| match &alert.basis {
+        _ if !alert.is_raised() => false,
+        Basis::Measured(measured) => app.instances.iter().any(|instance| {
+            instance.id == measured.instance
+                && instance.track == Track::Canary
+                && instance.goal == Goal::Run
+                && Some(instance.release) == release
+        }),
+        Basis::Outside(_) => alert.track == Track::Canary && app.canary() == Some(alert.release),
     })
 }
 

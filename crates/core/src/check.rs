@@ -138,7 +138,16 @@ fn standing(app: &App) -> impl Iterator<Item = &Alert> {
                 && matches!(instance.goal, Goal::Run)
         })
     };
-    app.alerts.iter().filter(move |alert| alert.is_raised() && runs(&alert.instance))
+    let tried = |alert: &Alert| {
+        alert.track == Track::Canary
+            && app
+                .rollout
+                .as_ref()
+                .is_some_and(|rollout| rollout.release == alert.release && rollout.phase.runs())
+    };
+    app.alerts.iter().filter(move |alert| {
+        alert.is_raised() && alert.instance().map_or_else(|| tried(alert), &runs)
+    })
 }
 
 #[cfg(test)]

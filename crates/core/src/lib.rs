@@ -16,6 +16,8 @@ pub mod health;
 pub mod jenkins;
 pub mod machines;
 pub mod model;
+pub mod offer;
+pub mod outside;
 pub mod pipeline;
 pub mod plan;
 pub mod rollout;

@@ -12,7 +12,7 @@ mod release;
 mod report;
 mod route;
 
-pub use alert::{Alert, AlertPhase, AlertRule, Metric};
+pub use alert::{Alert, AlertPhase, AlertRule, Basis, Measured, Metric, Outside, Silence};
 pub use app::{App, Pin, Rollout, RolloutPhase, Scale, ScaleMode, Stable};
 pub use artifact::{Digest, Manifest, StepVerdict};
 pub use build::{Build, BuildPhase, Failure, StepKind, StepOutcome, TestCounts, Trigger};

@@ -13,9 +13,8 @@ use serde_json::json;
 use crate::alert::on_canary;
 use crate::boot;
 use crate::draft::Draft;
-use crate::model::{Alert, EventKind, Number, ReleaseVerdict, RolloutPhase, Subject, Track};
+use crate::model::{EventKind, Number, ReleaseVerdict, RolloutPhase, Subject, Track};
 use crate::situation::Heard;
-use crate::tell;
 use death::death;
 use steps::next_step;
 
@@ -69,25 +68,16 @@ fn hold_where_bad(draft: &mut Draft<'_>, release: Number, heard: &Heard) -> bool
 
 fn hold_for_alert(draft: &mut Draft<'_>, release: Number) -> bool {
     let Some(alert) = on_canary(&draft.app).next().cloned() else { return false };
-    let why = alert_words(&alert);
+    let why = alert.finding();
+    let measured = alert.measured();
     let facts = json!({
         "alert": alert.id,
-        "value_percent": alert.value,
-        "above_percent": alert.threshold,
+        "value_percent": measured.map(|it| it.value),
+        "above_percent": measured.map(|it| it.threshold),
         "release": release,
     });
     hold(draft, Some(alert.id), why, facts);
     true
-}
-
-fn alert_words(alert: &Alert) -> String {
-    format!(
-        "{} of {} is {}, above {}",
-        alert.metric.as_str(),
-        alert.instance.short(),
-        tell::percent(alert.value),
-        tell::percent(alert.threshold)
-    )
 }
 
 /// An alert or a death while the canary becomes stable: giving it up wins, and the release that
@@ -95,7 +85,7 @@ fn alert_words(alert: &Alert) -> String {
 fn give_up_promotion(draft: &mut Draft<'_>, release: Number, heard: &Heard) {
     let alert = on_canary(&draft.app).next().cloned();
     let (why, facts) = match alert {
-        Some(alert) => (alert_words(&alert), json!({ "alert": alert.id })),
+        Some(alert) => (alert.finding(), json!({ "alert": alert.id })),
         None => match death(draft, release, heard) {
             Some(death) => (death.why, death.facts),
             None => return,

@@ -13,6 +13,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
+pub use defaults::NOTIFY as CHANNELS;
 pub use error::SpecError;
 pub use show::show;
 pub(crate) use units::show_duration;

@@ -66,6 +66,13 @@ pub enum Wish {
         /// Which.
         alert: u64,
     },
+    /// Nobody should be told of an alert's rule for a while; what it does to traffic goes on.
+    SilenceAlert {
+        /// Which.
+        alert: u64,
+        /// How long, in hours.
+        hours: u32,
+    },
     /// An alert should count as cleared; a canary held by it gets its share back.
     ClearAlert {
         /// Which.
@@ -99,6 +106,7 @@ pub fn grant(situation: Situation<'_>, wish: &Wish, actor: &str) -> Result<Decis
         Wish::ScaleAuto => settings::scale_auto(&mut draft),
         Wish::ScaleFreeze => settings::scale_freeze(&mut draft),
         Wish::AckAlert { alert } => settings::acknowledge(&mut draft, *alert)?,
+        Wish::SilenceAlert { alert, hours } => settings::silence(&mut draft, *alert, *hours)?,
         Wish::ClearAlert { alert } => settings::clear(&mut draft, *alert)?,
     }
     if draft.has_changed() {

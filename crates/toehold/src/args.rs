@@ -423,6 +423,15 @@ pub enum Alerts {
         #[arg(value_parser = alert_number)]
         alert: u64,
     },
+    /// Tell nobody of its rule for a while; what it does to traffic goes on
+    Silence {
+        /// Its number: `3` or `alert/3`
+        #[arg(value_parser = alert_number)]
+        alert: u64,
+        /// How long
+        #[arg(long, default_value_t = 4)]
+        hours: u32,
+    },
     /// Count it as cleared; a canary it holds gets its share back
     Clear {
         /// Its number: `3` or `alert/3`

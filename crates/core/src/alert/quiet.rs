@@ -1,16 +1,18 @@
 //! Whether people are told of an alert, or its quiet period still lasts.
 
-use crate::model::{Alert, AlertRule};
+use std::time::Duration;
+
+use crate::model::Alert;
 use crate::time::Timestamp;
 
-/// Whether a raise at `now` of `rule` on the same instance as `before` may be told: the last one
-/// that was told lies at least the rule's quiet period back.
+/// Whether a raise at `now` of the same as `before` may be told: the last one that was told lies at
+/// least the `quiet` period back.
 ///
 /// A raise in the quiet period is not told at once; if it still stands when the period is over, it
 /// is told then. So nobody gets two messages within the period, and nothing that lasts stays
 /// untold. That an alert ended is told where its raise was.
 pub(super) fn may_tell<'a>(
-    rule: &AlertRule,
+    quiet: Duration,
     before: impl Iterator<Item = &'a Alert>,
     now: Timestamp,
 ) -> bool {
@@ -18,5 +20,5 @@ pub(super) fn may_tell<'a>(
         .filter_map(|alert| alert.told_at)
         .max()
         // A moment in the future means that the clock was set back: no reason to stay silent.
-        .is_none_or(|told| told > now || now.since(told) >= rule.quiet)
+        .is_none_or(|told| told > now || now.since(told) >= quiet)
 }

@@ -8,9 +8,11 @@ use super::gauge::{Change, Gauge};
 use super::quiet::may_tell;
 use crate::draft::Draft;
 use crate::model::{
-    Alert, AlertPhase, AlertRule, App, EventKind, Goal, Instance, InstanceId, Subject,
+    Alert, AlertPhase, AlertRule, App, Basis, EventKind, Goal, Instance, InstanceId, Measured,
+    Subject, Track,
 };
 use crate::sample::{Mean, Metered};
+use crate::spec::CHANNELS;
 use crate::tell;
 
 /// The samples behind the alerts, by instance and rule.
@@ -61,42 +63,49 @@ fn look(
 }
 
 fn is_of(alert: &Alert, instance: &Instance, rule: &AlertRule) -> bool {
-    alert.instance == instance.id && alert.rule == rule.name
+    alert.instance() == Some(&instance.id) && alert.rule == rule.name
 }
 
 fn raise(draft: &mut Draft<'_>, instance: &Instance, rule: &AlertRule, mean: Mean) {
     let now = draft.now();
     let before = draft.app.alerts.iter().filter(|alert| is_of(alert, instance, rule));
-    let tell = may_tell(rule, before, now);
-    let alert = Alert {
-        id: draft.app.alerts.last().map_or(0, |last| last.id) + 1,
-        rule: rule.name.clone(),
+    let tell = may_tell(rule.quiet, before, now) && !draft.app.is_silent(&rule.name, now);
+    let basis = Basis::Measured(Measured {
         instance: instance.id.clone(),
-        release: instance.release,
-        track: instance.track,
         metric: rule.metric,
         value: mean.percent,
         threshold: rule.above,
+    });
+    let alert = Alert {
+        id: next_id(&draft.app),
+        rule: rule.name.clone(),
+        basis,
+        release: instance.release,
+        track: instance.track,
         raised_at: now,
         phase: AlertPhase::Raised { stale: false },
         told_at: tell.then_some(now),
         acknowledged_by: None,
     };
-    let text = raised_text(&alert);
+    let text = raised_text(&alert, mean, rule);
     let facts = facts(&alert, rule, Some(mean), tell);
     draft.say(EventKind::AlertRaised, Subject::Alert(alert.id), text, facts);
     draft.app.alerts.push(alert);
 }
 
-fn raised_text(alert: &Alert) -> String {
-    let (value, threshold) = (tell::percent(alert.value), tell::percent(alert.threshold));
+/// The number of the next alert.
+pub(super) fn next_id(app: &App) -> u64 {
+    app.alerts.last().map_or(0, |last| last.id) + 1
+}
+
+fn raised_text(alert: &Alert, mean: Mean, rule: &AlertRule) -> String {
+    let (value, threshold) = (tell::percent(mean.percent), tell::percent(rule.above));
     format!("{} is {value}, above {threshold}", what(alert))
 }
 
 /// `cpu of web.3 (canary #5)`.
 fn what(alert: &Alert) -> String {
-    let name = alert.instance.short();
-    format!("{} of {name} ({} {})", alert.metric.as_str(), alert.track, alert.release)
+    format!("{} ({} {})", alert.about(), alert.track, alert.release)
 }
 
 /// Tells of an alert that was raised in a quiet period and has outlasted it.
@@ -107,12 +116,13 @@ fn tell_late(draft: &mut Draft<'_>, instance: &Instance, rule: &AlertRule) {
         is_of(alert, instance, rule) && alert.is_raised() && alert.told_at.is_none()
     });
     let Some(at) = untold else { return };
-    if !may_tell(rule, alerts.iter().filter(|alert| is_of(alert, instance, rule)), now) {
+    let before = alerts.iter().filter(|alert| is_of(alert, instance, rule));
+    if !may_tell(rule.quiet, before, now) || draft.app.is_silent(&rule.name, now) {
         return;
     }
     draft.app.alerts[at].told_at = Some(now);
     let alert = draft.app.alerts[at].clone();
-    let threshold = tell::percent(alert.threshold);
+    let threshold = tell::percent(rule.above);
     let text = format!("{} is above {threshold} since {}", what(&alert), alert.raised_at);
     draft.say(
         EventKind::AlertRaised,
@@ -156,11 +166,16 @@ fn set_stale(draft: &mut Draft<'_>, instance: &Instance, rule: &AlertRule, stale
     draft.say(kind, subject, text, facts);
 }
 
-/// An alert about an instance that is not used any more holds no more.
+/// An alert about an instance, or about a canary, that is not used any more holds no more.
 fn clear_of_the_gone(draft: &mut Draft<'_>) {
-    let is_used = |alert: &Alert| {
-        let same = |instance: &&Instance| instance.id == alert.instance;
-        draft.app.instances.iter().find(same).is_some_and(|it| it.goal == Goal::Run)
+    let is_used = |alert: &Alert| match &alert.basis {
+        Basis::Measured(measured) => {
+            let same = |instance: &&Instance| instance.id == measured.instance;
+            draft.app.instances.iter().find(same).is_some_and(|it| it.goal == Goal::Run)
+        }
+        Basis::Outside(_) => {
+            alert.track == Track::Stable || draft.app.canary() == Some(alert.release)
+        }
     };
     let over: Vec<Alert> = draft
         .app
@@ -170,25 +185,28 @@ fn clear_of_the_gone(draft: &mut Draft<'_>) {
         .cloned()
         .collect();
     for alert in over {
-        clear(draft, &alert, "the instance is not used any more");
+        let why = match alert.basis {
+            Basis::Measured(_) => "the instance is not used any more",
+            Basis::Outside(_) => "the canary is not used any more",
+        };
+        clear(draft, &alert, why);
     }
 }
 
 /// Counts an alert as cleared, for a reason other than its samples.
 pub(crate) fn clear(draft: &mut Draft<'_>, alert: &Alert, why: &str) {
-    let notify = draft
-        .spec(alert.release)
-        .and_then(|spec| spec.alerts.iter().find(|rule| rule.name == alert.rule))
-        .filter(|_| alert.told_at.is_some())
-        .map(|rule| rule.notify.clone())
-        .unwrap_or_default();
+    let notify = match &alert.basis {
+        _ if alert.told_at.is_none() => Vec::new(),
+        Basis::Outside(_) => CHANNELS.map(str::to_owned).into(),
+        Basis::Measured(_) => draft
+            .spec(alert.release)
+            .and_then(|spec| spec.alerts.iter().find(|rule| rule.name == alert.rule))
+            .map(|rule| rule.notify.clone())
+            .unwrap_or_default(),
+    };
     end(draft, alert.id, why);
-    let text = format!(
-        "the alert about {} of {} is over: {why}",
-        alert.metric.as_str(),
-        alert.instance.short()
-    );
-    let facts = json!({ "rule": alert.rule, "instance": alert.instance, "notify": notify });
+    let text = format!("the alert about {} is over: {why}", alert.about());
+    let facts = json!({ "rule": alert.rule, "instance": alert.instance(), "notify": notify });
     draft.say(EventKind::AlertCleared, Subject::Alert(alert.id), text, facts);
 }
 
@@ -213,13 +231,14 @@ fn forget_the_oldest(app: &mut App) {
 
 fn facts(alert: &Alert, rule: &AlertRule, mean: Option<Mean>, tell: bool) -> Value {
     let notify: &[String] = if tell { &rule.notify } else { &[] };
+    let measured = alert.measured();
     json!({
         "rule": rule.name,
-        "instance": alert.instance,
+        "instance": alert.instance(),
         "release": alert.release,
         "track": alert.track,
         "metric": rule.metric,
-        "value_percent": mean.map_or(alert.value, |mean| mean.percent),
+        "value_percent": mean.map(|mean| mean.percent).or(measured.map(|it| it.value)),
         "above_percent": rule.above,
         "below_percent": rule.below,
         "window_ms": rule.window.as_millis(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Case, Rule};
-use crate::model::{App, Instance, ScaleMode};
+use crate::model::{App, Basis, Instance, ScaleMode};
 use crate::situation::Standing;
 
 /// Instances are numbered upwards, and stay what they are.
@@ -90,8 +90,11 @@ pub(super) fn alerts(case: &mut Case<'_>) {
     let raised = case.next.alerts.iter().filter(|alert| alert.is_raised());
     let mut seen = BTreeSet::new();
     let twice: Vec<String> = raised
-        .filter(|alert| !seen.insert((alert.instance.clone(), alert.rule.clone())))
-        .map(|alert| format!("{} on {} twice", alert.rule, alert.instance.short()))
+        .filter(|alert| match &alert.basis {
+            Basis::Measured(it) => !seen.insert((it.instance.to_string(), alert.rule.clone())),
+            Basis::Outside(it) => !seen.insert((String::new(), it.fingerprint.clone())),
+        })
+        .map(|alert| format!("{} twice", alert.about()))
         .collect();
     for what in twice {
         case.found(Rule::AlertsAreOrderly, what);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Alert, AppName, Instance, Number, Route, Split};
+use crate::model::{Alert, AppName, Instance, Number, Route, Silence, Split};
 use crate::time::Timestamp;
 
 /// All that is wished of one app and all that was settled about it, in one document: a decision
@@ -27,6 +27,9 @@ pub struct App {
     pub route: Route,
     /// Alerts that are raised, and the last few that were, oldest first.
     pub alerts: Vec<Alert>,
+    /// Rules of which nobody is told for a while.
+    #[serde(default)]
+    pub silences: Vec<Silence>,
     /// Releases that served everyone, oldest first, the last of them the one that does now; a
     /// rollback goes to the one before. At most [`App::GOOD_KEPT`].
     pub good: Vec<Number>,
@@ -56,10 +59,23 @@ impl App {
             instances: Vec::new(),
             route: Route::default(),
             alerts: Vec::new(),
+            silences: Vec::new(),
             good: Vec::new(),
             next_number: 1,
             next_instance: 1,
         }
+    }
+
+    /// Whether nobody is to be told of `rule` now.
+    #[must_use]
+    pub fn is_silent(&self, rule: &str, now: Timestamp) -> bool {
+        self.silences.iter().any(|silence| silence.rule == rule && silence.until > now)
+    }
+
+    /// The canary that exists: the release, while instances of it should.
+    #[must_use]
+    pub fn canary(&self) -> Option<Number> {
+        self.rollout.as_ref().filter(|it| it.phase.runs()).map(|it| it.release)
     }
 
     /// The release that serves everyone now, as far as it was settled.

@@ -181,6 +181,10 @@ event_kinds! {
     AlertFresh = "alert.fresh",
     /// Somebody has seen an alert.
     AlertAcknowledged = "alert.acknowledged",
+    /// Nobody is told of an alert's rule for a while.
+    AlertSilenced = "alert.silenced",
+    /// An alert that another system told was passed over, and why.
+    AlertIgnored = "alert.ignored",
     /// A machine was asked for, or added.
     MachineWanted = "machine.wanted",
     /// A machine is there; the agent is brought to it.
@@ -213,6 +217,10 @@ event_kinds! {
     MessageSent = "message.sent",
     /// A message could not be sent and will not be tried again.
     MessageFailed = "message.failed",
+    /// Several messages were put into one.
+    MessagesJoined = "message.joined",
+    /// A system that Toehold tells, or was told by, cannot be reached; or can again.
+    OutsideChanged = "outside.changed",
     /// A token was made.
     TokenCreated = "token.created",
     /// A token was taken back.

@@ -4,8 +4,8 @@ mod machines;
 
 use super::{NOW, Scene, addr, before, id, number};
 use crate::model::{
-    Alert, AlertPhase, Arm, Exit, Goal, Instance, InstancePhase, InstanceStatus, Metric, RunId,
-    Split, Target, Track,
+    Alert, AlertPhase, Arm, Basis, Exit, Goal, Instance, InstancePhase, InstanceStatus, Measured,
+    Metric, RunId, Split, Target, Track,
 };
 use crate::situation::ProxySeen;
 
@@ -155,12 +155,14 @@ fn alert(scene: &mut Scene, of: &str) {
     scene.app.alerts.push(Alert {
         id,
         rule: "cpu".into(),
-        instance: instance.id,
+        basis: Basis::Measured(Measured {
+            instance: instance.id,
+            metric: Metric::Cpu,
+            value: 80.0,
+            threshold: 45.0,
+        }),
         release: instance.release,
         track: instance.track,
-        metric: Metric::Cpu,
-        value: 80.0,
-        threshold: 45.0,
         raised_at: before(5),
         phase: AlertPhase::Raised { stale: false },
         told_at: Some(before(5)),

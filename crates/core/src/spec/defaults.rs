@@ -12,7 +12,7 @@ use crate::spec::{
 pub(super) const FLAG: &str = "feature1";
 
 /// Where an alert is sent when its rule does not say.
-pub(super) const NOTIFY: [&str; 2] = ["mail", "webhook"];
+pub const NOTIFY: [&str; 6] = ["mail", "webhook", "slack", "discord", "teams", "ntfy"];
 
 /// `[scale] max`, unless `min` is larger.
 pub(super) const SCALE_MAX: u32 = 4;

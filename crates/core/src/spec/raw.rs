@@ -200,7 +200,8 @@ pub(super) struct RawRule {
     pub(super) clear: Option<Spanned<Clear>>,
     /// The least time between two messages about the same instance; `10m` by default.
     pub(super) quiet: Option<Duration>,
-    /// Where it is sent: `mail`, `webhook`, both by default.
+    /// Where it is sent: `mail`, `webhook`, `slack`, `discord`, `teams`, `ntfy`; by default to
+    /// each that is set up.
     pub(super) notify: Option<Vec<Channel>>,
 }
 

@@ -34,6 +34,7 @@ pub fn already(app: &App, wish: &Wish) -> String {
         Wish::ScaleAuto => "it follows the load already".to_owned(),
         Wish::ScaleFreeze => format!("it stays at {} already", app.scale.wanted),
         Wish::AckAlert { alert } => format!("alert/{alert} was seen already"),
+        Wish::SilenceAlert { alert, .. } => format!("alert/{alert} is silent already"),
         Wish::ClearAlert { alert } => format!("alert/{alert} is over already"),
     };
     format!("nothing to do: {said}")

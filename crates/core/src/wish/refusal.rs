@@ -88,6 +88,14 @@ pub enum Refusal {
         /// The most there may be.
         most: u32,
     },
+    /// A silence that is no time, or too long to be remembered by anyone.
+    #[error("cannot be silent for {hours} hours: it is between 1 and {most}")]
+    WrongHours {
+        /// How many were asked for.
+        hours: u32,
+        /// The most there may be.
+        most: u32,
+    },
     /// No such alert is kept.
     #[error("there is no alert/{alert}: it never was, or ended long ago")]
     NoAlert {
@@ -113,6 +121,7 @@ impl Refusal {
             Self::NothingBefore => "nothing_before",
             Self::NotGood { .. } => "release_not_good",
             Self::WrongCount { .. } => "wrong_count",
+            Self::WrongHours { .. } => "wrong_hours",
             Self::NoAlert { .. } => "alert_not_found",
         }
     }
@@ -149,6 +158,7 @@ impl Refusal {
                 "see `toehold releases` for those that are good".to_owned()
             }
             Self::WrongCount { .. } => "run `toehold scale 1`, or `toehold scale auto`".to_owned(),
+            Self::WrongHours { .. } => "run `toehold alerts silence ID --hours 4`".to_owned(),
             Self::NoAlert { .. } => "see `toehold alerts ls`".to_owned(),
         }
     }

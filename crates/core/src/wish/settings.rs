@@ -1,11 +1,13 @@
 //! Wishes about pins, numbers of instances and alerts.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::refusal::Refusal;
 use crate::alert;
 use crate::draft::Draft;
-use crate::model::{Alert, EventKind, RolloutPhase, ScaleMode, Subject};
+use crate::model::{Alert, EventKind, RolloutPhase, ScaleMode, Silence, Subject};
 use crate::{rollout, tell};
 
 /// The most instances a person may ask for: more is a slip of the finger.
@@ -74,8 +76,39 @@ pub(super) fn acknowledge(draft: &mut Draft<'_>, id: u64) -> Result<(), Refusal>
         return Ok(());
     }
     alert.acknowledged_by = Some(actor.clone());
-    let text = format!("{actor} has seen alert/{id} about {}", alert.instance.short());
+    let text = format!("{actor} has seen alert/{id} about {}", alert.about());
     draft.say(EventKind::AlertAcknowledged, Subject::Alert(id), text, json!({ "by": actor }));
+    Ok(())
+}
+
+/// The longest silence: what is silent for longer is forgotten, and nobody wonders.
+const MOST_HOURS: u32 = 168;
+
+/// The rules that can be silent at once; the one that ends first makes room.
+const MOST_SILENCES: usize = 20;
+
+/// Tells nobody of an alert's rule for a while, on any instance of the app.
+pub(super) fn silence(draft: &mut Draft<'_>, id: u64, hours: u32) -> Result<(), Refusal> {
+    if !(1..=MOST_HOURS).contains(&hours) {
+        return Err(Refusal::WrongHours { hours, most: MOST_HOURS });
+    }
+    let found = draft.app.alerts.iter().find(|alert| alert.id == id);
+    let rule = found.ok_or(Refusal::NoAlert { alert: id })?.rule.clone();
+    let (now, by) = (draft.now(), draft.actor().to_owned());
+    let until = now.plus(Duration::from_hours(hours.into()));
+    let silences = &mut draft.app.silences;
+    if silences.iter().any(|silence| silence.rule == rule && silence.until >= until) {
+        return Ok(());
+    }
+    silences.retain(|silence| silence.rule != rule && silence.until > now);
+    if silences.len() >= MOST_SILENCES {
+        silences.sort_by_key(|silence| silence.until);
+        silences.remove(0);
+    }
+    let text = format!("{by} lets nobody be told of {rule} until {until}");
+    let facts = json!({ "rule": rule, "until": until, "by": by });
+    silences.push(Silence { rule, until, by });
+    draft.say(EventKind::AlertSilenced, Subject::Alert(id), text, facts);
     Ok(())
 }
 

@@ -177,7 +177,7 @@ proptest! {
             let app = world.app();
             let targets = arm(app, Track::Canary).map_or(&[][..], |arm| &arm.targets);
             for alert in app.alerts.iter().filter(|alert| alert.is_raised()) {
-                prop_assert!(!targets.iter().any(|target| target.instance == alert.instance));
+                prop_assert!(!targets.iter().any(|target| Some(&target.instance) == alert.instance()));
             }
             Ok(())
         })?;

@@ -99,7 +99,7 @@ fn schemas() -> Value {
             "type": "object",
             "properties": { "wish": { "enum": [
                 "deploy", "promote", "abort", "pause", "resume", "retry", "set_split", "rollback",
-                "unpin", "scale_to", "scale_auto", "scale_freeze", "ack_alert", "clear_alert",
+                "unpin", "scale_to", "scale_auto", "scale_freeze", "ack_alert", "silence_alert", "clear_alert",
             ] } },
             "required": ["wish"],
         },

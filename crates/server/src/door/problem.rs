@@ -141,6 +141,9 @@ fn of_refusal(refusal: &Refusal, title: String) -> Unable {
             (StatusCode::NOT_FOUND, "release_not_found", "toehold releases")
         }
         Refusal::NoAlert { .. } => (StatusCode::NOT_FOUND, "alert_not_found", "toehold alerts ls"),
+        Refusal::WrongHours { .. } => {
+            (StatusCode::BAD_REQUEST, "wrong_hours", "toehold alerts silence ID --hours 4")
+        }
         Refusal::WrongCount { .. } => {
             (StatusCode::BAD_REQUEST, "wrong_count", "toehold scale auto")
         }

@@ -1,7 +1,7 @@
 //! `toehold alerts`.
 
 use serde_json::json;
-use toehold_core::model::{Alert, AlertPhase};
+use toehold_core::model::{Alert, AlertPhase, Basis, InstanceId};
 use toehold_core::wire::api::{AppView, Done};
 use toehold_core::wish::Wish;
 
@@ -15,6 +15,9 @@ use crate::show::{self, paint, table, time::ago};
 pub fn run(context: &Context, alerts: &Alerts) -> Outcome {
     match alerts {
         Alerts::Ack { alert } => wishes::wish(context, &Wish::AckAlert { alert: *alert }),
+        Alerts::Silence { alert, hours } => {
+            wishes::wish(context, &Wish::SilenceAlert { alert: *alert, hours: *hours })
+        }
         Alerts::Clear { alert } => wishes::wish(context, &Wish::ClearAlert { alert: *alert }),
         Alerts::Ls => list(context),
         Alerts::Test => {
@@ -43,6 +46,16 @@ fn list(context: &Context) -> Outcome {
     })
 }
 
+/// `cpu 91 % (above 45 %)`, or what another system said.
+fn finding(alert: &Alert) -> String {
+    match &alert.basis {
+        Basis::Measured(it) => {
+            format!("{} {:.0} % (above {:.0} %)", it.metric.as_str(), it.value, it.threshold)
+        }
+        Basis::Outside(it) => table::safe(&format!("{} {}", alert.rule, it.reason), 80),
+    }
+}
+
 fn row(alert: &Alert) -> Vec<String> {
     let state = match &alert.phase {
         AlertPhase::Raised { stale: false } => paint::bad("raised"),
@@ -54,10 +67,10 @@ fn row(alert: &Alert) -> Vec<String> {
     let seen = alert.acknowledged_by.as_ref().map(|by| format!("seen by {}", table::safe(by, 30)));
     vec![
         format!("alert/{}", alert.id),
-        alert.instance.short(),
+        alert.instance().map_or_else(|| "from outside".to_owned(), InstanceId::short),
         alert.track.to_string(),
         alert.release.to_string(),
-        format!("{} {:.0} % (above {:.0} %)", alert.metric.as_str(), alert.value, alert.threshold),
+        finding(alert),
         ago(alert.raised_at),
         state,
         seen.unwrap_or_default(),

@@ -29,12 +29,9 @@ pub fn status(view: &AppView) -> Vec<String> {
     lines.extend(columns(&rows).into_iter().map(|row| format!("  {row}")));
     for alert in view.alerts.iter().filter(|alert| alert.is_raised()) {
         lines.push(paint::bad(&format!(
-            "  alert/{}  {} of {} at {:.0} % (above {:.0} %) since {}",
+            "  alert/{}  {} since {}",
             alert.id,
-            alert.metric.as_str(),
-            alert.instance.short(),
-            alert.value,
-            alert.threshold,
+            safe(&alert.finding(), 120),
             ago(alert.raised_at),
         )));
     }

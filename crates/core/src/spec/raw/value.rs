@@ -103,7 +103,7 @@ text!(
 text!(
     /// A channel alerts are sent to.
     Channel(String),
-    "`mail` or `webhook`",
+    "`mail`, `webhook`, `slack`, `discord`, `teams` or `ntfy`",
     channel
 );
 text!(
@@ -190,7 +190,10 @@ fn channel(text: &str) -> Result<String, String> {
     }
     Err(match nearest(text, &known) {
         Some(name) => format!("{text:?} is not a channel: did you mean `{name}`?"),
-        None => format!("{text:?} is not a channel: known are `mail` and `webhook`"),
+        None => format!(
+            "{text:?} is not a channel: known are {}",
+            known.map(|name| format!("`{name}`")).join(", ")
+        ),
     })
 }
 

@@ -12,6 +12,9 @@ use crate::door::caller::Caller;
 use crate::door::extract::{At, Filled};
 use crate::door::problem::Unable;
 
+/// For how many hours the button silences.
+const SILENCE: u32 = 4;
+
 /// A button.
 #[derive(Deserialize)]
 pub(crate) struct Deed {
@@ -39,6 +42,7 @@ impl Deed {
             // A page names the release it shows: what is gone back to is what was read.
             ("rollback", Some(to), _) => Some(Wish::Rollback { to: Some(to) }),
             ("ack_alert", _, Some(alert)) => Some(Wish::AckAlert { alert }),
+            ("silence_alert", _, Some(alert)) => Some(Wish::SilenceAlert { alert, hours: SILENCE }),
             ("clear_alert", _, Some(alert)) => Some(Wish::ClearAlert { alert }),
             _ => None,
         }

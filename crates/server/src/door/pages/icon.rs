@@ -92,10 +92,12 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::AlertStale
         | K::AlertFresh
         | K::AlertAcknowledged
+        | K::AlertSilenced
+        | K::AlertIgnored
         | K::DecisionRefused
         | K::DiskLow => "alert",
         K::FlagChanged => "flag",
-        K::MessageSent | K::MessageFailed => "message",
+        K::MessageSent | K::MessageFailed | K::MessagesJoined | K::OutsideChanged => "message",
         K::TokenCreated | K::TokenRevoked | K::SecretChanged => "key",
         K::AppCreated | K::Started => "toehold",
     }

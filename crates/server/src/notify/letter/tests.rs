@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use toehold_core::model::{
-    Alert, AlertPhase, AppName, Build, BuildPhase, Case, CaseOutcome, EventKind, Failure,
-    InstanceId, Issue, Metric, Number, Severity, StepKind, Track, Trigger,
+    Alert, AlertPhase, AppName, Basis, Build, BuildPhase, Case, CaseOutcome, EventKind, Failure,
+    InstanceId, Issue, Measured, Metric, Number, Severity, StepKind, Track, Trigger,
 };
 use toehold_core::time::Timestamp;
 
@@ -66,12 +66,14 @@ fn alert() -> Alert {
     Alert {
         id: 3,
         rule: "cpu".into(),
-        instance: InstanceId::new(app(), 7),
+        basis: Basis::Measured(Measured {
+            instance: InstanceId::new(app(), 7),
+            metric: Metric::Cpu,
+            value: 97.31,
+            threshold: 45.0,
+        }),
         release: Number(42),
         track: Track::Canary,
-        metric: Metric::Cpu,
-        value: 97.31,
-        threshold: 45.0,
         raised_at: at(),
         phase: AlertPhase::Raised { stale: false },
         acknowledged_by: None,

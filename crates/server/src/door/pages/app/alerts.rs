@@ -1,7 +1,7 @@
 //! Alerts: those that are raised, with what can be done about them; the others in short.
 
 use maud::{Markup, html};
-use toehold_core::model::{Alert, AlertPhase};
+use toehold_core::model::{Alert, AlertPhase, Basis};
 
 use super::super::{icon, words};
 use super::AppPage;
@@ -31,15 +31,14 @@ pub(crate) fn part(page: &AppPage) -> Markup {
 }
 
 fn sentence(alert: &Alert) -> String {
-    format!(
-        "{} of {} ({} {}) was {} over {}",
-        alert.metric.as_str(),
-        alert.instance.short(),
-        alert.track,
-        alert.release,
-        words::percent(alert.value),
-        words::percent(alert.threshold),
-    )
+    let (about, track, release) = (alert.about(), alert.track, alert.release);
+    match &alert.basis {
+        Basis::Measured(it) => {
+            let (value, threshold) = (words::percent(it.value), words::percent(it.threshold));
+            format!("{about} ({track} {release}) was {value} over {threshold}")
+        }
+        Basis::Outside(it) => format!("{about} ({release}): {}", it.reason),
+    }
 }
 
 fn why_link(page: &AppPage, alert: &Alert) -> Markup {
@@ -52,10 +51,20 @@ fn one(page: &AppPage, alert: &Alert) -> Markup {
         div.alert role="alert" {
             (icon::icon("alert"))
             div.what {
-                b { (alert.metric.as_str()) " " (words::percent(alert.value)) }
-                " on " (alert.instance.short()) ", " (alert.track) " " (alert.release)
+                @match &alert.basis {
+                    Basis::Measured(it) => {
+                        b { (it.metric.as_str()) " " (words::percent(it.value)) }
+                        " on " (it.instance.short()) ", " (alert.track) " " (alert.release)
+                        span.muted { " · over " (words::percent(it.threshold)) " · rule " (alert.rule) }
+                    }
+                    Basis::Outside(it) => {
+                        b { (alert.rule) }
+                        " " (it.reason) ", " (alert.track) " " (alert.release)
+                        span.muted { " · told from outside" }
+                    }
+                }
                 span.muted {
-                    " · over " (words::percent(alert.threshold)) " · rule " (alert.rule) " · raised "
+                    " · raised "
                     (words::ago(alert.raised_at, page.now)) " · " (why_link(page, alert))
                 }
                 @if stale { span.muted { " · no samples come: this may be old" } }
@@ -63,6 +72,7 @@ fn one(page: &AppPage, alert: &Alert) -> Markup {
             }
             @if page.viewer.may_deploy {
                 @if alert.acknowledged_by.is_none() { (button(page, alert, "ack_alert", "I have seen it")) }
+                (button(page, alert, "silence_alert", "Silence for 4 h"))
                 (button(page, alert, "clear_alert", "Count as cleared"))
             }
         }

@@ -6,8 +6,8 @@ mod measured;
 mod releases;
 
 use toehold_core::model::{
-    Alert, AlertPhase, AppName, BuildPhase, CommitId, Digest, EventKind, InstanceId, Metric,
-    Number, Rollout, RolloutPhase, Scale, ScaleMode, Split, Subject, Track,
+    Alert, AlertPhase, AppName, Basis, BuildPhase, CommitId, Digest, EventKind, InstanceId,
+    Measured, Metric, Number, Rollout, RolloutPhase, Scale, ScaleMode, Split, Subject, Track,
 };
 use toehold_core::time::Timestamp;
 use toehold_core::wire::api::{AppView, InstanceView};
@@ -149,12 +149,14 @@ pub(super) fn canary_held() -> AppPage {
     let alert = |id, phase| Alert {
         id,
         rule: "cpu".into(),
-        instance: InstanceId::new(shop(), 5),
+        basis: Basis::Measured(Measured {
+            instance: InstanceId::new(shop(), 5),
+            metric: Metric::Cpu,
+            value: 96.2,
+            threshold: 45.0,
+        }),
         release: Number(43),
         track: Track::Canary,
-        metric: Metric::Cpu,
-        value: 96.2,
-        threshold: 45.0,
         raised_at: before(40),
         phase,
         told_at: None,
