@@ -35,6 +35,7 @@ pub enum Outcome {
 }
 
 /// What comes of what `actor` says: a decision, and the outcome of each word in order.
+#[must_use]
 pub fn hear(situation: Situation<'_>, words: &[Word], actor: &str) -> (Decision, Vec<Outcome>) {
     let mut draft = Draft::new(situation, actor);
     let outcomes = words.iter().map(|word| one(&mut draft, word)).collect();

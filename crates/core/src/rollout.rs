@@ -15,6 +15,7 @@ use crate::boot;
 use crate::draft::Draft;
 use crate::model::{EventKind, Number, ReleaseVerdict, RolloutPhase, Subject, Track};
 use crate::situation::Heard;
+use crate::spec::Step;
 use death::death;
 use steps::next_step;
 
@@ -106,7 +107,11 @@ fn subject(release: Number) -> Subject {
 fn say_split(draft: &mut Draft<'_>, text: String) {
     let Some(rollout) = &draft.app.rollout else { return };
     let (release, split, step) = (rollout.release, rollout.split, rollout.step);
-    let facts = json!({ "split": split, "share": split.canary_share(), "step": step });
+    let steps = draft.spec(release).map_or(&[][..], |spec| &spec.canary.steps);
+    // Nothing moves it on but a person.
+    let waits = step.is_none_or(|at| at + 1 >= steps.len() || steps[at] == Step::Approve);
+    let share = split.canary_share();
+    let facts = json!({ "split": split, "share": share, "step": step, "waits": waits });
     draft.say(EventKind::RolloutSplit, subject(release), text, facts);
 }
 

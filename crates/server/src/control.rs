@@ -1,6 +1,7 @@
 //! The room that knows the others: it observes, lets the core decide, checks the decision, writes
 //! it down, and tells agents and proxy the whole of what is now wished.
 
+mod act;
 mod apps;
 mod build;
 mod build_events;
@@ -55,6 +56,7 @@ use crate::source::remote::RemoteError;
 use crate::source::update::{Unmapped, UpdateError};
 use crate::store::{CommitError, Fault, ReadError, Store};
 
+pub use act::ActError;
 pub use builds::LogChunk;
 pub use causes::Causes;
 pub use events::Span;
@@ -119,6 +121,9 @@ pub enum ControlError {
     /// The rules of the house say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// What somebody was shown is not so any more; in words.
+    #[error("{0}")]
+    NoLonger(String),
     /// The decision did not hold what must hold of every decision; nothing was changed.
     #[error("the decision was not carried out: {0}")]
     Unsafe(String),

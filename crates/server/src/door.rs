@@ -2,6 +2,7 @@
 //! has a token or a session over TCP. Who comes in is decided in one place, from one table.
 
 mod access;
+mod act;
 mod api;
 mod assets;
 mod caller;

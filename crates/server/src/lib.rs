@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod layout;
 pub mod metrics;
 pub mod notify;
+pub mod outbound;
 pub mod provider;
 pub mod secret;
 pub mod settings;

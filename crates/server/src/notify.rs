@@ -6,17 +6,23 @@
 //! nothing; under one id for each letter, so that a letter that came twice can be told.
 
 mod backoff;
+mod chat;
 mod desk;
 mod layout;
 mod letter;
+mod links;
 mod mail;
 mod outbox;
 mod queue;
 mod settings;
+mod storm;
+mod taken;
 mod webhook;
 mod worker;
 
 pub use letter::Letter;
 pub use outbox::{Channel, ChannelError, outbox_write};
-pub use settings::{MailSettings, Security, Settings, SettingsError, WebhookSettings};
+pub use settings::{
+    ChatSettings, MailSettings, NtfySettings, Security, Settings, SettingsError, WebhookSettings,
+};
 pub use worker::Notifier;

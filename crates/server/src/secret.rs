@@ -5,6 +5,7 @@
 
 mod file;
 mod keys;
+mod link;
 mod random;
 mod scope;
 mod session;
@@ -16,6 +17,7 @@ mod vault;
 
 pub use file::FileError;
 pub use keys::{Keys, made_once};
+pub use link::{NotOurs, Ticket};
 pub use random::{random_bytes, random_id, random_text};
 pub use scope::{Apps, Principal, Scope, ScopeError};
 pub use session::Sessions;

@@ -48,6 +48,11 @@ struct Raw {
     public_url: Option<String>,
     mail: Option<notify::MailSettings>,
     webhook: Option<notify::WebhookSettings>,
+    slack: Option<notify::ChatSettings>,
+    discord: Option<notify::ChatSettings>,
+    teams: Option<notify::ChatSettings>,
+    ntfy: Option<notify::NtfySettings>,
+    dashboard_url: Option<String>,
     keep: Keep,
     machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
@@ -62,6 +67,11 @@ impl Default for Raw {
             public_url: None,
             mail: None,
             webhook: None,
+            slack: None,
+            discord: None,
+            teams: None,
+            ntfy: None,
+            dashboard_url: None,
             keep: Keep::default(),
             machines: MachineSettings::default(),
             apps: BTreeMap::new(),
@@ -71,8 +81,10 @@ impl Default for Raw {
 
 impl From<Raw> for Settings {
     fn from(raw: Raw) -> Self {
-        let Raw { listen, api, public_url, mail, webhook, keep, machines, apps } = raw;
-        let messages = notify::Settings { mail, webhook };
+        let Raw { listen, api, public_url, mail, webhook, keep, machines, apps, .. } = raw;
+        let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
+        let messages =
+            notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
         Self { listen, api, public_url, messages, keep, machines, apps }
     }
 }
@@ -87,7 +99,8 @@ pub struct Settings {
     pub api: SocketAddr,
     /// How apps are reached from outside, where that is not by `listen`: `https://example.com`.
     pub public_url: Option<String>,
-    /// By which channels people are told: `[mail]` and `[webhook]`.
+    /// By which channels people are told: `[mail]`, `[webhook]`, `[slack]`, `[discord]`,
+    /// `[teams]`, `[ntfy]`; and `dashboard_url`, which the links in messages begin with.
     pub messages: notify::Settings,
     /// What is kept of the past.
     pub keep: Keep,
@@ -189,12 +202,7 @@ impl Settings {
 
     fn beside(mut self, folder: &Path) -> Self {
         let place = |file: &mut PathBuf| *file = folder.join(&*file);
-        if let Some(mail) = &mut self.messages.mail {
-            mail.password_file.iter_mut().chain(&mut mail.ca_file).for_each(place);
-        }
-        if let Some(webhook) = &mut self.messages.webhook {
-            webhook.secret_file.iter_mut().chain(&mut webhook.ca_file).for_each(place);
-        }
+        self.messages.files().for_each(place);
         for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
             place(&mut github.secrets_file);
         }

@@ -11,6 +11,8 @@ mod stage;
 #[path = "door/webdriver.rs"]
 mod webdriver;
 
+#[path = "door/act.rs"]
+mod act;
 #[path = "door/browser.rs"]
 mod browser;
 #[path = "door/dashboard.rs"]

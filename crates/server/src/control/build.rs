@@ -247,7 +247,7 @@ impl Control {
         let mut txn = Txn::by("toehold")
             .write(Write::put(build_key(&build.app, build.number), &build))
             .write(Write::event(&event));
-        for letter in self.build_failed_letter(&build, &failure) {
+        for letter in self.build_failed_letter(&build, &failure).await {
             txn = txn.write(letter);
         }
         self.store().commit(txn).await?;

@@ -87,7 +87,7 @@ impl Control {
 
     async fn message_health(&self) -> Finding {
         let channels = self.channels();
-        let hint = "see [mail] and [webhook] in server.toml; toehold alerts test".into();
+        let hint = "see docs/messages.md; toehold alerts test".into();
         let waiting = self.store().list("outbox/").await.map_or(0, |(docs, _)| docs.len());
         let names: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
         let says = if names.is_empty() {

@@ -2,8 +2,9 @@
 //! the event.
 
 use toehold_core::model::{
-    Alert, AlertPhase, App, Build, Event, EventKind, Failure, Number, Subject,
+    Alert, AlertPhase, App, Build, Event, EventKind, Failure, Number, Subject, Track,
 };
+use toehold_core::offer::Offer;
 
 use super::Control;
 use crate::notify::{Channel, Letter, outbox_write};
@@ -22,8 +23,11 @@ impl Control {
     }
 
     /// The letter about a build that failed.
-    pub(super) fn build_failed_letter(&self, build: &Build, failure: &Failure) -> Vec<Write> {
+    pub(super) async fn build_failed_letter(&self, build: &Build, failure: &Failure) -> Vec<Write> {
         let letter = Letter::build_failed(build, failure, self.clock().now());
+        let apps = self.apps.lock().await;
+        let app = apps.get(&build.app).map(|loaded| &loaded.app);
+        let letter = letter.offering(app.ok().and_then(Offer::roll_back));
         outbox_write(&letter, &self.channels())
     }
 
@@ -43,7 +47,13 @@ impl Control {
         let everywhere = |letter| Some((letter, self.channels()));
         match (event.kind, &event.subject) {
             (EventKind::AlertRaised, Subject::Alert(id)) => {
-                let letter = Letter::alert_raised(name, alert(app, *id)?, consequence(all), at);
+                let alert = alert(app, *id)?;
+                let letter = Letter::alert_raised(name, alert, consequence(all), at);
+                let back = match alert.track {
+                    Track::Stable => Offer::roll_back(app),
+                    Track::Canary => Offer::give_up(app),
+                };
+                let letter = letter.offering(back.into_iter().chain(Offer::silence(app, *id)));
                 Some((letter, self.asked_for(event)))
             }
             (EventKind::AlertCleared, Subject::Alert(id)) => {
@@ -56,7 +66,16 @@ impl Control {
             (EventKind::RolloutHeld, Subject::Rollout(release))
                 if !has(all, EventKind::AlertRaised) =>
             {
-                everywhere(Letter::canary_held(name, *release, &event.text, at))
+                let letter = Letter::canary_held(name, *release, &event.text, at);
+                everywhere(letter.offering(Offer::give_up(app)))
+            }
+            (EventKind::RolloutSplit, Subject::Rollout(release))
+                if event.actor == "toehold" && event.facts["waits"] == true =>
+            {
+                let letter = Letter::canary_waits(name, *release, &event.text, at);
+                everywhere(
+                    letter.offering(Offer::promote(app).into_iter().chain(Offer::give_up(app))),
+                )
             }
             (EventKind::DeployFailed, Subject::Release(release)) => {
                 let kept = app.serving();

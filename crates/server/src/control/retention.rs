@@ -60,6 +60,7 @@ impl Control {
         }
         Retention::default().apply(self.store().as_ref(), self.clock().now()).await?;
         self.sessions().sweep().await?;
+        self.sweep_links().await?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::carry_out::Change;
 use super::{Control, ControlError};
 use crate::source::hooks::HookCommand;
 use crate::source::repository::Repository;
-use crate::store::{CommitError, Rev, Txn, Write};
+use crate::store::{CommitError, Key, Rev, Txn, Write};
 
 /// How long the proxy may take to put a wish in force before it is answered.
 const OBEDIENCE: Duration = Duration::from_secs(2);
@@ -73,6 +73,19 @@ impl Control {
         wish: &Wish,
         actor: &str,
     ) -> Result<Done, ControlError> {
+        self.wish_where(name, wish, actor, |_| Ok(()), (Vec::new(), Vec::new())).await
+    }
+
+    /// Grants a wish about an app while what somebody was shown still stands, and writes `more` in
+    /// the same step.
+    pub(super) async fn wish_where(
+        &self,
+        name: &AppName,
+        wish: &Wish,
+        actor: &str,
+        stands: impl Fn(&App) -> Result<(), String> + Send + Sync,
+        (expect, more): (Vec<(Key, Rev)>, Vec<Write>),
+    ) -> Result<Done, ControlError> {
         // A release a person names may be none that the app speaks of now.
         let named = match wish {
             Wish::Deploy { release, .. } | Wish::Rollback { to: Some(release) } => Some(*release),
@@ -85,6 +98,7 @@ impl Control {
         let mut text = String::new();
         let revs = self
             .change(name, actor, None, |situation, releases| {
+                stands(situation.app).map_err(ControlError::NoLonger)?;
                 if let Some(release) = &named {
                     releases.insert(release.number, release.clone());
                 }
@@ -94,7 +108,7 @@ impl Control {
                     .events
                     .first()
                     .map_or_else(|| already(&decision.app, wish), |event| event.text.clone());
-                Ok(Change::from(decision))
+                Ok(Change { decision, expect: expect.clone(), more: more.clone() })
             })
             .await?;
         self.in_force().await;

@@ -124,6 +124,8 @@ pub(crate) fn as_page(
     let page = pages::refused::page(problem, viewer.as_ref(), &back, &assets::addresses());
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let status = response.status();
+    // The path of a link is the right to use it.
+    let path = if path.starts_with("/act/") { "/act/…" } else { path };
     tracing::debug!(page = path, code = problem.code, door = ?door.local, "a page was refused");
     (status, [(CONTENT_TYPE, html)], page.0).into_response()
 }

@@ -2,6 +2,7 @@
 //! escaped by the macro that writes it; no page has a script, a style or an address of elsewhere
 //! in it.
 
+pub(crate) mod act;
 pub(crate) mod app;
 pub(crate) mod apps;
 pub(crate) mod build;

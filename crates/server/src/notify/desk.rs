@@ -12,9 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::notify::Channel;
 use crate::notify::backoff::next_try;
+use crate::notify::chat::Chat;
+use crate::notify::links::{Links, Ways};
 use crate::notify::mail::Mailer;
-use crate::notify::outbox::{Undelivered, Waiting};
+use crate::notify::outbox::{Undelivered, Waiting, waiting};
 use crate::notify::queue::Queue;
+use crate::notify::storm;
 use crate::notify::webhook::Webhook;
 use crate::store::{CommitError, Doc, Fault, Key, Store, Txn, Write};
 
@@ -28,6 +31,7 @@ const STORE_AGAIN: Duration = Duration::from_secs(1);
 pub(super) enum Sender {
     Mail(Mailer),
     Webhook(Webhook),
+    Chat(Chat),
 }
 
 impl Sender {
@@ -35,6 +39,7 @@ impl Sender {
         match self {
             Self::Mail(_) => Channel::Mail,
             Self::Webhook(_) => Channel::Webhook,
+            Self::Chat(chat) => chat.channel(),
         }
     }
 
@@ -42,13 +47,20 @@ impl Sender {
         match self {
             Self::Mail(mailer) => mailer.receivers(),
             Self::Webhook(webhook) => webhook.receivers(),
+            Self::Chat(chat) => chat.receivers(),
         }
     }
 
-    async fn deliver(&self, waiting: &Waiting, now: Timestamp) -> Result<(), Undelivered> {
+    async fn deliver(
+        &self,
+        waiting: &Waiting,
+        ways: &Ways,
+        now: Timestamp,
+    ) -> Result<(), Undelivered> {
         match self {
-            Self::Mail(mailer) => mailer.deliver(waiting).await,
-            Self::Webhook(webhook) => webhook.deliver(waiting, now).await,
+            Self::Mail(mailer) => mailer.deliver(waiting, ways).await,
+            Self::Webhook(webhook) => webhook.deliver(waiting, ways, now).await,
+            Self::Chat(chat) => chat.deliver(waiting, ways).await,
         }
     }
 }
@@ -58,6 +70,7 @@ pub(super) struct Desk {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sender: Sender,
+    pub(super) links: Option<Links>,
 }
 
 impl Desk {
@@ -83,7 +96,7 @@ impl Desk {
     async fn work(&self, shutdown: &CancellationToken) -> Result<(), Fault> {
         let prefix = self.sender.channel().prefix();
         let (docs, rev) = self.store.list(&prefix).await?;
-        let mut queue = Queue::new(docs, self.store.watch(&prefix, rev));
+        let mut queue = Queue::new(self.sender.channel(), docs, self.store.watch(&prefix, rev));
         loop {
             let due = queue.due();
             let wait = async {
@@ -101,6 +114,9 @@ impl Desk {
                     Some(Err(_)) | None => return Ok(()),
                 },
                 () = wait => if let Some((_, key)) = due {
+                    if self.join(&mut queue).await? {
+                        continue;
+                    }
                     let Some(doc) = queue.letters.remove(&key) else { continue };
                     self.try_one(doc, &mut queue).await?;
                 },
@@ -108,10 +124,44 @@ impl Desk {
         }
     }
 
+    /// Puts a storm of letters into one, in one step of the store; whether there was one. Where the
+    /// step fails, each goes by itself: nothing is lost by it.
+    async fn join(&self, queue: &mut Queue) -> Result<bool, Fault> {
+        let (now, channel) = (self.clock.now(), self.sender.channel());
+        let storm = queue.storm(now);
+        if storm.is_empty() {
+            return Ok(false);
+        }
+        let letters: Vec<&Waiting> = storm.iter().map(|doc| &doc.value).collect();
+        let (letter, taken) = storm::join(&letters, channel, now);
+        let (key, joined) = waiting(letter, channel);
+        let text = format!("{taken} messages by {channel} are put into one");
+        let event = self.event(EventKind::MessagesJoined, text, &joined, "", now);
+        let mut txn = Txn::by("toehold").write(Write::put(key.clone(), &joined));
+        for doc in &storm[..taken] {
+            txn = txn.expect(doc.key.clone(), doc.rev).write(Write::delete(doc.key.clone()));
+        }
+        let gone: Vec<Key> = storm[..taken].iter().map(|doc| doc.key.clone()).collect();
+        let txn = txn.write(Write::event(&event)).op_id(key.to_string());
+        let committed = match self.store.commit(txn).await {
+            Ok(committed) => committed,
+            Err(error) => return Err(Fault { reason: error.to_string(), source: None }),
+        };
+        for key in gone {
+            queue.letters.remove(&key);
+        }
+        let doc = Doc { key: key.clone(), rev: committed.revs[0], value: joined };
+        queue.letters.insert(key, doc);
+        tracing::info!(%channel, letters = taken, "many letters were put into one");
+        Ok(true)
+    }
+
     async fn try_one(&self, doc: Doc<Waiting>, queue: &mut Queue) -> Result<(), Fault> {
-        let outcome = self.sender.deliver(&doc.value, self.clock.now()).await;
         let now = self.clock.now();
-        queue.note_away(&outcome, now);
+        let ways = self.links.as_ref().map(|it| it.of(&doc.value, self.sender.channel(), now));
+        let outcome = self.sender.deliver(&doc.value, &ways.unwrap_or_default(), now).await;
+        let now = self.clock.now();
+        queue.note(&outcome, now);
         let Doc { key, rev, value } = doc;
         let waiting = Waiting { attempts: value.attempts + 1, ..value };
         let again = next_try(waiting.created_at, waiting.attempts, now);
@@ -123,14 +173,19 @@ impl Desk {
                 return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
             }
             (Err(Undelivered::Never(why)), _)
-            | (Err(Undelivered::Later(why) | Undelivered::Away(why)), None) => {
+            | (
+                Err(Undelivered::Later(why) | Undelivered::Away(why) | Undelivered::Busy(_, why)),
+                None,
+            ) => {
                 tracing::error!(%channel, letter.id = id, error = why, "a letter could not be delivered");
                 let writes = end(&key, &self.failed(&waiting, &why, now));
                 return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
             }
             (Err(Undelivered::Later(why)), Some(next_at)) => (next_at, why),
             // The whole channel waits; in it, this letter keeps its place.
-            (Err(Undelivered::Away(why)), Some(_)) => (waiting.next_at, why),
+            (Err(Undelivered::Away(why) | Undelivered::Busy(_, why)), Some(_)) => {
+                (waiting.next_at, why)
+            }
         };
         tracing::warn!(%channel, letter.id = id, error = why, "a letter was not taken and waits");
         let waiting = Waiting { next_at, last_error: Some(why), ..waiting };

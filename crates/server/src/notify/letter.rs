@@ -9,6 +9,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use toehold_core::model::{AppName, EventKind, Subject};
+use toehold_core::offer::Offer;
 use toehold_core::time::Timestamp;
 
 use crate::notify::layout::{Page, cut, one_line};
@@ -33,6 +34,9 @@ pub struct Letter {
     pub body: String,
     /// The numbers behind it, a JSON object.
     pub facts: Value,
+    /// What its links do, where links can be written.
+    #[serde(default)]
+    pub offers: Vec<Offer>,
 }
 
 impl Letter {
@@ -48,7 +52,17 @@ impl Letter {
             headline: "[toehold] a test: letters arrive".to_owned(),
             body: Page::default().prose(&format!("{by} tried whether letters arrive.")).finish(),
             facts: json!({ "by": by }),
+            offers: Vec::new(),
         }
+    }
+}
+
+impl Letter {
+    /// With what its links do.
+    #[must_use]
+    pub fn offering(mut self, offers: impl IntoIterator<Item = Offer>) -> Self {
+        self.offers.extend(offers);
+        self
     }
 }
 

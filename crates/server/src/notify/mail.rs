@@ -11,8 +11,11 @@ use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsPar
 use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
+use crate::notify::links::Ways;
 use crate::notify::outbox::{Undelivered, Waiting};
 use crate::notify::settings::{pem_of, secret_of};
+use toehold_core::model::Subject;
+
 use crate::notify::{MailSettings, Security, SettingsError};
 
 /// The longest a single answer of the server may take.
@@ -69,8 +72,8 @@ impl Mailer {
         receivers.join(", ")
     }
 
-    pub(super) async fn deliver(&self, waiting: &Waiting) -> Result<(), Undelivered> {
-        let message = self.compose(waiting)?;
+    pub(super) async fn deliver(&self, waiting: &Waiting, ways: &Ways) -> Result<(), Undelivered> {
+        let message = self.compose(waiting, ways)?;
         match tokio::time::timeout(DELIVERY, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(undelivered(&error)),
@@ -78,7 +81,7 @@ impl Mailer {
         }
     }
 
-    fn compose(&self, waiting: &Waiting) -> Result<Message, Undelivered> {
+    fn compose(&self, waiting: &Waiting, ways: &Ways) -> Result<Message, Undelivered> {
         let letter = &waiting.letter;
         // The same at each try: a mail that was taken but whose answer got lost is recognised.
         let message_id = format!("<{}@{}>", waiting.id, self.from.email.domain());
@@ -95,10 +98,36 @@ impl Mailer {
                 "auto-generated".to_owned(),
             ))
             .subject(letter.headline.as_str())
-            .header(ContentType::TEXT_PLAIN)
-            .body(letter.body.clone());
+            .header(ContentType::TEXT_PLAIN);
+        // What a mail program shows together: an alert that was raised, and its end.
+        let composed = match self.thread(waiting) {
+            Some(thread) => composed.references(thread),
+            None => composed,
+        };
+        let composed = composed.body(format!("{}{}", letter.body, in_text(ways)));
         composed.map_err(|error| Undelivered::Never(in_words(&error)))
     }
+}
+
+impl Mailer {
+    fn thread(&self, waiting: &Waiting) -> Option<String> {
+        let (app, about) = (waiting.letter.app.as_ref()?, &waiting.letter.about);
+        let Subject::Alert(id) = about else { return None };
+        Some(format!("<{app}.alert.{id}@{}>", self.from.email.domain()))
+    }
+}
+
+/// Where the letter leads, below it. An address stands on a line of its own, whole.
+fn in_text(ways: &Ways) -> String {
+    let mut text = String::new();
+    if !ways.links.is_empty() {
+        text.push_str("\nEach of these works once, for a day, and asks before it does anything:\n");
+    }
+    let links = ways.links.iter().map(|link| (link.text.as_str(), link.url.as_str()));
+    for (label, url) in links.chain(ways.page.iter().map(|page| ("Dashboard", page.as_str()))) {
+        text.extend(["\n", label, "\n", url, "\n"]);
+    }
+    text
 }
 
 fn tls(settings: &MailSettings) -> Result<Tls, SettingsError> {

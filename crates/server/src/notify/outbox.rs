@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -19,20 +20,36 @@ pub enum Channel {
     Mail,
     /// By a signed `POST`.
     Webhook,
+    /// To a channel of Slack.
+    Slack,
+    /// To a channel of Discord.
+    Discord,
+    /// To a channel of Microsoft Teams.
+    Teams,
+    /// To a topic of ntfy.
+    Ntfy,
 }
 
 /// A text that names no channel.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is not a channel: use mail or webhook")]
+#[error("{0:?} is not a channel: use mail, webhook, slack, discord, teams or ntfy")]
 pub struct ChannelError(String);
 
 impl Channel {
+    /// Every channel there is.
+    pub const ALL: [Self; 6] =
+        [Self::Mail, Self::Webhook, Self::Slack, Self::Discord, Self::Teams, Self::Ntfy];
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Webhook => "webhook",
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Teams => "teams",
+            Self::Ntfy => "ntfy",
         }
     }
 
@@ -52,11 +69,8 @@ impl FromStr for Channel {
     type Err = ChannelError;
 
     fn from_str(text: &str) -> Result<Self, ChannelError> {
-        match text {
-            "mail" => Ok(Self::Mail),
-            "webhook" => Ok(Self::Webhook),
-            _ => Err(ChannelError(text.chars().take(80).collect())),
-        }
+        let found = Self::ALL.into_iter().find(|channel| channel.as_str() == text);
+        found.ok_or_else(|| ChannelError(text.chars().take(80).collect()))
     }
 }
 
@@ -80,6 +94,8 @@ pub(super) struct Waiting {
 pub(super) enum Undelivered {
     /// The receiver cannot be reached or does not know us: every letter would fare alike.
     Away(String),
+    /// The receiver asks to be left alone for so long.
+    Busy(Duration, String),
     /// This letter was not taken now.
     Later(String),
     /// This letter will never be taken.
@@ -94,19 +110,18 @@ pub(super) enum Undelivered {
 #[must_use]
 pub fn outbox_write(letter: &Letter, channels: &[Channel]) -> Vec<Write> {
     let write = |channel: &Channel| {
-        // In the order of their time, for who looks in; nothing depends on it.
-        let id = format!("{:013}-{}", letter.at.as_ms(), random_id());
-        let key: Key =
-            format!("{}{id}", channel.prefix()).parse().expect("digits and a dash are a key");
-        let waiting = Waiting {
-            id,
-            letter: letter.clone(),
-            created_at: letter.at,
-            attempts: 0,
-            next_at: letter.at,
-            last_error: None,
-        };
+        let (key, waiting) = waiting(letter.clone(), *channel);
         Write::put(key, &waiting)
     };
     channels.iter().map(write).collect()
+}
+
+/// A letter as it waits, and where.
+pub(super) fn waiting(letter: Letter, channel: Channel) -> (Key, Waiting) {
+    // In the order of their time, for who looks in; nothing depends on it.
+    let id = format!("{:013}-{}", letter.at.as_ms(), random_id());
+    let key = format!("{}{id}", channel.prefix()).parse().expect("digits and a dash are a key");
+    let at = letter.at;
+    let (attempts, last_error) = (0, None);
+    (key, Waiting { id, letter, created_at: at, attempts, next_at: at, last_error })
 }

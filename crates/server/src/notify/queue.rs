@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use toehold_core::model::EventKind;
 use toehold_core::time::Timestamp;
 
+use crate::notify::Channel;
 use crate::notify::backoff::next_try;
 use crate::notify::outbox::{Undelivered, Waiting};
+use crate::notify::storm::{Pace, STORM};
 use crate::store::{Doc, Key, LogEntry, Op, Watch};
 
 /// What a channel knows of its letters.
@@ -16,12 +19,16 @@ pub(super) struct Queue {
     away_until: Timestamp,
     /// How often in a row it was found away.
     away_tries: u32,
+    /// What went lately.
+    pub(super) pace: Pace,
+    channel: Channel,
 }
 
 impl Queue {
-    pub(super) fn new(docs: Vec<Doc>, changes: Watch) -> Self {
+    pub(super) fn new(channel: Channel, docs: Vec<Doc>, changes: Watch) -> Self {
         let away_until = Timestamp::default();
-        let mut queue = Self { letters: BTreeMap::new(), changes, away_until, away_tries: 0 };
+        let (letters, pace) = (BTreeMap::new(), Pace::default());
+        let mut queue = Self { letters, changes, away_until, away_tries: 0, pace, channel };
         for doc in docs {
             queue.take_in(doc);
         }
@@ -31,16 +38,33 @@ impl Queue {
     /// The letter to be tried first, and when.
     pub(super) fn due(&self) -> Option<(Timestamp, Key)> {
         let first = self.letters.values().min_by_key(|doc| doc.value.next_at)?;
-        Some((first.value.next_at.max(self.away_until), first.key.clone()))
+        let free_at = self.away_until.max(self.pace.free_at(self.channel));
+        Some((first.value.next_at.max(free_at), first.key.clone()))
+    }
+
+    /// The letters that are due at once where they are a storm, oldest first; none else.
+    pub(super) fn storm(&self, now: Timestamp) -> Vec<&Doc<Waiting>> {
+        let single = |doc: &&Doc<Waiting>| doc.value.letter.kind != EventKind::MessagesJoined;
+        let due = self.letters.values().filter(|doc| doc.value.next_at <= now).filter(single);
+        let due: Vec<&Doc<Waiting>> = due.collect();
+        if due.len() < STORM { Vec::new() } else { due }
     }
 
     /// A receiver that is away is asked again by one letter at a time, later and later.
-    pub(super) fn note_away(&mut self, outcome: &Result<(), Undelivered>, now: Timestamp) {
-        if let Err(Undelivered::Away(_)) = outcome {
-            self.away_tries += 1;
-            self.away_until = next_try(now, self.away_tries, now).unwrap_or(now);
-        } else {
-            self.away_tries = 0;
+    pub(super) fn note(&mut self, outcome: &Result<(), Undelivered>, now: Timestamp) {
+        match outcome {
+            Err(Undelivered::Away(_)) => {
+                self.away_tries += 1;
+                self.away_until = next_try(now, self.away_tries, now).unwrap_or(now);
+            }
+            Err(Undelivered::Busy(wait, _)) => {
+                self.away_tries = 0;
+                self.away_until = now.plus(*wait);
+            }
+            Ok(()) | Err(Undelivered::Later(_) | Undelivered::Never(_)) => self.away_tries = 0,
+        }
+        if outcome.is_ok() {
+            self.pace.went(now);
         }
     }
 

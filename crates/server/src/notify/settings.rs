@@ -1,4 +1,5 @@
-//! Where letters go: `[mail]` and `[webhook]` of server.toml.
+//! Where letters go: `[mail]`, `[webhook]`, `[slack]`, `[discord]`, `[teams]` and `[ntfy]` of
+//! server.toml.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,15 +18,41 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// `[webhook]`.
     pub webhook: Option<WebhookSettings>,
+    /// `[slack]`.
+    pub slack: Option<ChatSettings>,
+    /// `[discord]`.
+    pub discord: Option<ChatSettings>,
+    /// `[teams]`.
+    pub teams: Option<ChatSettings>,
+    /// `[ntfy]`.
+    pub ntfy: Option<NtfySettings>,
+    /// `dashboard_url`: what links in letters begin with; without it none are written.
+    pub dashboard_url: Option<String>,
 }
 
 impl Settings {
     /// The channels a letter can be written to.
     #[must_use]
     pub fn channels(&self) -> Vec<Channel> {
-        let mail = self.mail.iter().map(|_| Channel::Mail);
-        let webhook = self.webhook.iter().map(|_| Channel::Webhook);
-        mail.chain(webhook).collect()
+        let is_set = |channel: &Channel| match channel {
+            Channel::Mail => self.mail.is_some(),
+            Channel::Webhook => self.webhook.is_some(),
+            Channel::Slack => self.slack.is_some(),
+            Channel::Discord => self.discord.is_some(),
+            Channel::Teams => self.teams.is_some(),
+            Channel::Ntfy => self.ntfy.is_some(),
+        };
+        Channel::ALL.into_iter().filter(is_set).collect()
+    }
+
+    /// The files they name.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let mail = self.mail.iter_mut().flat_map(|it| [&mut it.password_file, &mut it.ca_file]);
+        let webhook = self.webhook.iter_mut().flat_map(|it| [&mut it.secret_file, &mut it.ca_file]);
+        let chats = [&mut self.slack, &mut self.discord, &mut self.teams];
+        let chats = chats.into_iter().flatten().flat_map(|it| [&mut it.url_file, &mut it.ca_file]);
+        let ntfy = self.ntfy.iter_mut().flat_map(|it| [&mut it.token_file, &mut it.ca_file]);
+        mail.chain(webhook).chain(chats).chain(ntfy).flatten()
     }
 }
 
@@ -94,6 +121,50 @@ pub struct WebhookSettings {
     /// A PEM file of the only authorities that may vouch for the receiver; those of the system
     /// where absent.
     pub ca_file: Option<PathBuf>,
+    /// Whether it may lead into a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// `[slack]`, `[discord]` and `[teams]`: an address that whoever knows it may write to.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatSettings {
+    /// The address. One of this and `url_file` must be there.
+    pub url: Option<Secret>,
+    /// The file whose first line is the address.
+    pub url_file: Option<PathBuf>,
+    /// A PEM file of the only authorities that may vouch for the receiver.
+    pub ca_file: Option<PathBuf>,
+    /// Whether it may lead into a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// `[ntfy]`: a topic of a server of ntfy.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NtfySettings {
+    /// The server; ntfy.sh where absent.
+    #[serde(default = "NtfySettings::public_server")]
+    pub server: String,
+    /// The topic. On a server without users, whoever knows it may read it.
+    pub topic: Secret,
+    /// The access token, unless it is in a file; none where the topic is open.
+    pub token: Option<Secret>,
+    /// The file whose first line is the access token.
+    pub token_file: Option<PathBuf>,
+    /// A PEM file of the only authorities that may vouch for the server.
+    pub ca_file: Option<PathBuf>,
+    /// Whether it may lead into a private network.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+impl NtfySettings {
+    fn public_server() -> String {
+        "https://ntfy.sh".to_owned()
+    }
 }
 
 /// Settings that cannot be used.

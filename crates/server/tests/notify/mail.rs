@@ -13,7 +13,7 @@ use crate::parts::{Stage, is_sent};
 const MAIL: &[Channel] = &[Channel::Mail];
 
 fn only(mail: MailSettings) -> Settings {
-    Settings { mail: Some(mail), webhook: None }
+    Settings { mail: Some(mail), ..Settings::default() }
 }
 
 fn plain() -> Setup {
@@ -208,7 +208,8 @@ async fn settings_that_cannot_work_are_refused_by_name() {
         (MailSettings { password_file: Some("/none".into()), ..good() }, "mail.password"),
         (MailSettings { security: Security::Tls, ..no_ca }, "mail.ca_file"),
     ] {
-        let outcome = Notifier::new(stage.store.clone(), stage.clock.clone(), &only(settings));
+        let outcome =
+            Notifier::new(stage.store.clone(), stage.clock.clone(), &only(settings), &stage.keys);
         let Err(error) = outcome else { panic!("{field} was accepted") };
         let found = match &error {
             SettingsError::Value { field, .. }
@@ -217,6 +218,70 @@ async fn settings_that_cannot_work_are_refused_by_name() {
         };
         assert_eq!(found, field, "{error}");
     }
-    let made = Notifier::new(stage.store.clone(), stage.clock.clone(), &only(login(good())));
+    let made =
+        Notifier::new(stage.store.clone(), stage.clock.clone(), &only(login(good())), &stage.keys);
     assert!(made.is_ok(), "a password to this machine needs no TLS");
+}
+
+#[tokio::test]
+async fn a_mail_that_was_taken_without_an_answer_comes_again_under_the_same_id() {
+    let mut stage = Stage::new();
+    let mut server = MailServer::start(&plain()).await;
+    stage.run(&only(plain().settings(server.port, &["drop@example.com"])));
+    stage.tell("twice", MAIL).await;
+    let first = server.mail().await;
+    stage.tried(1).await;
+    stage.clock.advance(Duration::from_secs(5));
+    let second = server.mail().await;
+    assert_eq!(first.header("Message-ID"), second.header("Message-ID"));
+    assert_eq!(first.text, second.text);
+    assert!(is_sent(&stage.event().await));
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused() {
+    for security in [Security::Starttls, Security::Tls] {
+        let mut stage = Stage::new();
+        let setup = with_password(&stage, security);
+        let mut server = MailServer::start(&setup).await;
+        let other = Certificate::new(stage.dir.path(), "other");
+        let mut settings = setup.settings(server.port, &["ops@example.com"]);
+        settings.ca_file = Some(other.certificate);
+        stage.run(&only(settings));
+        stage.tell("secret", MAIL).await;
+        let why = stage.tried(1).await["last_error"].to_string();
+        assert!(why.contains("certificate"), "{why}");
+        assert_eq!(server.mail_so_far(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_carries_links_that_stay_the_same_and_a_thread() {
+    let mut stage = Stage::new();
+    let mut server = MailServer::start(&plain()).await;
+    let mut settings = only(plain().settings(server.port, &["later@example.com"]));
+    settings.dashboard_url = Some("https://toehold.example.com/".into());
+    stage.run(&settings);
+    stage.warn("[shop] alert", MAIL).await;
+    let waiting = stage.tried(1).await;
+    stage.clock.advance(Duration::from_secs(5));
+    let mail = server.mail().await;
+    assert_eq!(mail.header("References"), "<shop.alert.3@example.com>");
+    let text = mail.text.replace("=\n", "");
+    let link = text.split_whitespace().find(|word| word.contains("/act/")).expect("a link");
+    let link = link.strip_prefix("https://toehold.example.com/act/").expect("it leads to us");
+    let ticket = stage.keys.unseal(link).expect("it is ours");
+    assert_eq!(ticket.id, format!("{}.0", waiting["id"].as_str().expect("an id")));
+    assert_eq!((ticket.app.as_str(), ticket.via.as_str()), ("shop", "mail"));
+    assert!(text.contains("Roll back to #42\n"), "{text}");
+    assert!(!waiting.to_string().contains("/act/"), "nothing of it lies in the store");
+}
+
+#[tokio::test]
+async fn without_a_base_no_link_is_written() {
+    let mut stage = Stage::new();
+    let mut server = MailServer::start(&plain()).await;
+    stage.run(&only(plain().settings(server.port, &["ops@example.com"])));
+    stage.warn("[shop] alert", MAIL).await;
+    assert!(!server.mail().await.text.contains("/act/"));
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use toehold_core::model::{Event, EventKind, Subject};
+use toehold_core::model::{Event, EventKind, Number, Subject};
+use toehold_core::offer::Offer;
 use toehold_core::time::Timestamp;
 use toehold_server::clock::{Clock, SetClock};
 use toehold_server::notify::{Channel, Letter, Notifier, Settings, outbox_write};
+use toehold_server::secret::Keys;
 use toehold_server::store::{Doc, Rev, SqliteStore, Store, Txn, Watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ pub(crate) struct Stage {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) dir: TempDir,
+    pub(crate) keys: Keys,
     events: Watch,
     running: Option<(JoinHandle<()>, CancellationToken)>,
 }
@@ -29,12 +32,13 @@ impl Stage {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir.path()).expect("it opens"));
         let clock = Arc::new(SetClock::at(Timestamp::from_ms(1_800_000_000_000)));
         let events = store.watch("event/", Rev::NONE);
-        Self { store, clock, dir, events, running: None }
+        let keys = Keys::open(dir.path()).expect("keys can be made");
+        Self { store, clock, dir, keys, events, running: None }
     }
 
     /// Sets a notifier to work.
     pub(crate) fn run(&mut self, settings: &Settings) {
-        let notifier = Notifier::new(self.store.clone(), self.clock.clone(), settings);
+        let notifier = Notifier::new(self.store.clone(), self.clock.clone(), settings, &self.keys);
         let notifier = notifier.expect("the settings can be used");
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(notifier.run(shutdown.clone()));
@@ -50,8 +54,25 @@ impl Stage {
 
     /// Writes a letter together with the event it tells of.
     pub(crate) async fn tell(&self, headline: &str, channels: &[Channel]) {
-        let letter = Letter { headline: headline.into(), ..Letter::test("anna", self.clock.now()) };
-        let txn = Txn { writes: outbox_write(&letter, channels), ..Txn::by("test") };
+        let test = Letter::test("anna", self.clock.now());
+        self.write(&Letter { headline: headline.into(), ..test }, channels).await;
+    }
+
+    /// Writes a letter about an alert of `shop`, that offers to go back.
+    pub(crate) async fn warn(&self, headline: &str, channels: &[Channel]) {
+        let letter = Letter {
+            kind: EventKind::AlertRaised,
+            app: Some("shop".parse().expect("a name")),
+            about: Subject::Alert(3),
+            headline: headline.into(),
+            offers: vec![Offer::RollBack { from: Number(43), to: Number(42) }],
+            ..Letter::test("anna", self.clock.now())
+        };
+        self.write(&letter, channels).await;
+    }
+
+    async fn write(&self, letter: &Letter, channels: &[Channel]) {
+        let txn = Txn { writes: outbox_write(letter, channels), ..Txn::by("test") };
         self.store.commit(txn).await.expect("it is written");
     }
 

@@ -1,7 +1,8 @@
 """A mail server for tests. Says its port, then one JSON line for each mail it took. Ends with its
 standard input.
 
-Receivers decide how it behaves: never@ is refused for ever, later@ is refused the first time.
+Receivers decide how it behaves: never@ is refused for ever, later@ is refused the first time;
+drop@ is taken the first time and the line is cut before the answer.
 """
 
 import argparse
@@ -44,6 +45,9 @@ class Taker:
             tls=server.transport.get_extra_info("sslcontext") is not None,
             login=session.authenticated,
         )
+        if any(it.startswith("drop@") for it in envelope.rcpt_tos) and "drop" not in self.refused:
+            self.refused.add("drop")
+            server.transport.abort()
         return "250 OK"
 
 

@@ -116,8 +116,9 @@ fn to(url: &str) -> Settings {
         secret: Some(Secret::new("whsec_aHVudGVyMg==")),
         secret_file: None,
         ca_file: None,
+        allow_private: false,
     };
-    Settings { mail: None, webhook: Some(webhook) }
+    Settings { webhook: Some(webhook), ..Settings::default() }
 }
 
 #[tokio::test]
@@ -245,6 +246,7 @@ async fn settings_that_cannot_work_are_refused_by_name() {
         stage.store.clone(),
         stage.clock.clone(),
         settings,
+        &stage.keys,
     ) {
         Err(SettingsError::Value { field, .. } | SettingsError::Missing { field, .. }) => field,
         Err(error) => panic!("{error}"),

@@ -8,7 +8,7 @@ use crate::workspace::{File, rust};
 
 /// The rooms by floor, from the ground.
 const FLOORS: [&[&str]; 8] = [
-    &["clock", "dial", "layout"],
+    &["clock", "dial", "layout", "outbound"],
     &["store"],
     &["secret"],
     &["authority"],

@@ -210,6 +210,6 @@ fn parts(
 
 fn notifier(parts: &Parts, store: &Arc<dyn Store>) -> Result<Notifier, Failure> {
     let messages = &parts.settings.messages;
-    Notifier::new(Arc::clone(store), Arc::clone(&parts.clock), messages)
+    Notifier::new(Arc::clone(store), Arc::clone(&parts.clock), messages, &parts.keys)
         .map_err(|error| Failure::user("cannot set up messages").because(&error))
 }

@@ -9,7 +9,7 @@ use super::Need::{
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
+use crate::door::{act, assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -152,6 +152,8 @@ pub static ROUTES: &[Route] = &[
     page(POST, "/apps/{app}/wishes", Deploy, "Promote, abort, roll back …", || post(desk::wish)),
     page(POST, "/apps/{app}/builds/{number}/cancel", Deploy, "Stop a build", || post(desk::cancel)),
     page(POST, "/apps/{app}/flags", Flag, "Turn a flag", || post(desk::flag)),
+    page(GET, "/act/{link}", Nothing, "What a link of a message would do: asks once more", || get(act::ask)),
+    page(POST, "/act/{link}", Nothing, "Do what a link of a message offers, once", || post(act::act)),
     page(GET, "/login", Nothing, "The way in", || get(desk::login)),
     page(POST, "/login", Nothing, "The way in", || post(desk::enter)),
     page(POST, "/logout", Nothing, "The way out", || post(desk::leave)),

@@ -93,6 +93,7 @@ impl Letter {
                 "fingerprint": outside.map(|it| &it.fingerprint),
                 "reason": outside.map(|it| &it.reason),
             }),
+            offers: Vec::new(),
         }
     }
 }

@@ -43,6 +43,7 @@ impl Letter {
                 "track": build.track, "author": build.author, "step": failure.step,
                 "exit": failure.exit, "cases": failure.cases.len(), "issues": failure.issues.len(),
             }),
+            offers: Vec::new(),
         }
     }
 
@@ -72,6 +73,7 @@ impl Letter {
                 "build": number, "failed_before": failed_before, "commit": build.commit,
                 "branch": build.branch, "track": build.track, "author": build.author,
             }),
+            offers: Vec::new(),
         }
     }
 }

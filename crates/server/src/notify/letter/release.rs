@@ -35,6 +35,7 @@ impl Letter {
             headline: headline(app, &format!("rolled back{from_words} to {to} by {by}")),
             body: page.finish(),
             facts: json!({ "from": from, "to": to, "by": by }),
+            offers: Vec::new(),
         }
     }
 
@@ -62,6 +63,28 @@ impl Letter {
             headline: headline(app, &format!("canary {release} was given back: {why}")),
             body: page.finish(),
             facts: json!({ "release": release, "why": why }),
+            offers: Vec::new(),
+        }
+    }
+
+    /// The canary takes its share, and goes no farther by itself.
+    #[must_use]
+    pub fn canary_waits(app: &AppName, release: Number, what: &str, at: Timestamp) -> Self {
+        let page =
+            Page::default().prose(&format!("{what}. Nothing moves it on but a person.")).table(&[
+                ("Look", format!("toehold why rollout --app {app}")),
+                ("Give it to everyone", format!("toehold rollout promote --app {app}")),
+                ("Give it up", format!("toehold rollout abort --app {app}")),
+            ]);
+        Self {
+            kind: EventKind::RolloutSplit,
+            app: Some(app.clone()),
+            about: Subject::Rollout(release),
+            at,
+            headline: headline(app, &format!("canary {release} waits to be promoted")),
+            body: page.finish(),
+            facts: json!({ "release": release, "what": what }),
+            offers: Vec::new(),
         }
     }
 
@@ -91,6 +114,7 @@ impl Letter {
             headline: headline(app, &format!("release {release} could not serve: {why}")),
             body: page.finish(),
             facts: json!({ "release": release, "kept": kept, "why": why }),
+            offers: Vec::new(),
         }
     }
 }
