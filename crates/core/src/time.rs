@@ -1,9 +1,11 @@
 //! Moments and their arithmetic; no clock.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(
@@ -38,6 +40,20 @@ impl Timestamp {
     }
 }
 
+/// A text that is not a moment as RFC 3339 writes it, or one before 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("it is not a moment as RFC 3339 writes it")]
+pub struct TimestampError;
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        u64::try_from(at.as_millisecond()).map(Self).map_err(|_| TimestampError)
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC, with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +79,13 @@ mod tests {
 
     #[test]
     fn it_is_written_as_rfc_3339() {
-        assert_eq!(Timestamp::from_ms(1_800_000_000_123).to_string(), "2027-01-15T08:00:00.123Z");
+        let at = Timestamp::from_ms(1_800_000_000_123);
+        assert_eq!(at.to_string(), "2027-01-15T08:00:00.123Z");
+        for text in ["2027-01-15T08:00:00.123Z", "2027-01-15T09:00:00.123456789+01:00"] {
+            assert_eq!(text.parse(), Ok(at), "{text}");
+        }
+        for bad in ["", "yesterday", "0001-01-01T00:00:00Z", "2027-13-01T00:00:00Z"] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+        }
     }
 }

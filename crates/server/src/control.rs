@@ -2,6 +2,7 @@
 //! it down, and tells agents and proxy the whole of what is now wished.
 
 mod act;
+mod alerts_out;
 mod apps;
 mod build;
 mod build_events;
@@ -16,9 +17,11 @@ mod lag;
 mod letters;
 mod machines;
 mod observe;
+mod outside;
 mod project;
 mod push;
 mod queue;
+mod reach;
 mod recover;
 mod retention;
 mod secrets;
@@ -41,6 +44,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alertmanager::Alertmanager;
 use crate::authority::{Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::flags::{Flags, FlagsError};
@@ -64,6 +68,7 @@ pub use exposed::Found;
 pub use health::Finding;
 pub use jenkins::Notified;
 pub use machines::{AddError, NewMachine};
+pub use outside::{PassedOver, TakenIn};
 pub use push::{Deployed, Pushed, Verdict};
 pub use queue::HeldPush;
 pub use webhook::{Received, WebhookError};
@@ -121,6 +126,9 @@ pub enum ControlError {
     /// The rules of the house say no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The operator's settings cannot be used.
+    #[error("server.toml: {0}")]
+    Setting(String),
     /// What somebody was shown is not so any more; in words.
     #[error("{0}")]
     NoLonger(String),
@@ -230,6 +238,10 @@ pub struct Control {
     wake: Notify,
     wake_queue: Notify,
     wake_machines: Notify,
+    /// An alert was raised or ended.
+    wake_alerts: Notify,
+    passed_over: Mutex<outside::Said>,
+    reach: Mutex<reach::Reach>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -246,6 +258,8 @@ impl Control {
         parts: Parts,
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, ControlError> {
+        let alertmanager = parts.settings.alertmanager.as_ref().map(Alertmanager::new);
+        let alertmanager = alertmanager.transpose().map_err(ControlError::Setting)?;
         let apps = apps::Apps::load(&parts.store).await?;
         let machines = machines::Machines::load(&parts.store).await?;
         let control = Arc::new_cyclic(|itself| Self {
@@ -260,6 +274,9 @@ impl Control {
             wake: Notify::new(),
             wake_queue: Notify::new(),
             wake_machines: Notify::new(),
+            wake_alerts: Notify::new(),
+            passed_over: Mutex::default(),
+            reach: Mutex::default(),
             tasks: TaskTracker::new(),
             shutdown,
         });
@@ -273,6 +290,9 @@ impl Control {
         control.tasks.spawn(machines::run(Arc::clone(&control)));
         control.tasks.spawn(work::run(Arc::clone(&control)));
         control.tasks.spawn(retention::run(Arc::clone(&control)));
+        if let Some(alertmanager) = alertmanager {
+            control.tasks.spawn(alerts_out::run(Arc::clone(&control), alertmanager));
+        }
         Ok(control)
     }
 

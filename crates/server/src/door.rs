@@ -3,6 +3,7 @@
 
 mod access;
 mod act;
+mod alertmanager;
 mod api;
 mod assets;
 mod caller;

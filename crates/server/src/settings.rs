@@ -9,8 +9,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use toehold_core::model::AppName;
 
-use crate::notify;
 use crate::provider::digitalocean;
+use crate::{alertmanager, notify};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -53,6 +53,7 @@ struct Raw {
     teams: Option<notify::ChatSettings>,
     ntfy: Option<notify::NtfySettings>,
     dashboard_url: Option<String>,
+    alertmanager: Option<alertmanager::Settings>,
     keep: Keep,
     machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
@@ -72,6 +73,7 @@ impl Default for Raw {
             teams: None,
             ntfy: None,
             dashboard_url: None,
+            alertmanager: None,
             keep: Keep::default(),
             machines: MachineSettings::default(),
             apps: BTreeMap::new(),
@@ -85,7 +87,8 @@ impl From<Raw> for Settings {
         let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
         let messages =
             notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
-        Self { listen, api, public_url, messages, keep, machines, apps }
+        let alertmanager = raw.alertmanager;
+        Self { listen, api, public_url, messages, alertmanager, keep, machines, apps }
     }
 }
 
@@ -102,6 +105,8 @@ pub struct Settings {
     /// By which channels people are told: `[mail]`, `[webhook]`, `[slack]`, `[discord]`,
     /// `[teams]`, `[ntfy]`; and `dashboard_url`, which the links in messages begin with.
     pub messages: notify::Settings,
+    /// Whom our alerts are told to.
+    pub alertmanager: Option<alertmanager::Settings>,
     /// What is kept of the past.
     pub keep: Keep,
     /// Machines other than the one Toehold runs on.
@@ -203,6 +208,8 @@ impl Settings {
     fn beside(mut self, folder: &Path) -> Self {
         let place = |file: &mut PathBuf| *file = folder.join(&*file);
         self.messages.files().for_each(place);
+        let told = self.alertmanager.iter_mut();
+        told.flat_map(|it| [&mut it.token_file, &mut it.ca_file]).flatten().for_each(place);
         for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
             place(&mut github.secrets_file);
         }

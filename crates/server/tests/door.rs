@@ -13,6 +13,8 @@ mod webdriver;
 
 #[path = "door/act.rs"]
 mod act;
+#[path = "door/alertmanager.rs"]
+mod alertmanager;
 #[path = "door/browser.rs"]
 mod browser;
 #[path = "door/dashboard.rs"]

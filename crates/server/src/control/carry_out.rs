@@ -90,6 +90,11 @@ impl Control {
         self.project_all(apps);
         lag::watch(self, &before, &after, &decision.events, &revs, decided_us);
         self.wake.notify_one();
+        let is_alert =
+            |event: &Event| matches!(event.kind, EventKind::AlertRaised | EventKind::AlertCleared);
+        if decision.events.iter().any(is_alert) {
+            self.wake_alerts.notify_one();
+        }
         Ok(revs)
     }
 

@@ -29,6 +29,7 @@ impl Control {
             vec![self.store_health().await, self.agent_health(), self.proxy_health()];
         findings.push(self.disk_health());
         findings.push(self.message_health().await);
+        findings.extend(self.reach_findings());
         findings
     }
 

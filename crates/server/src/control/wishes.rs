@@ -117,7 +117,7 @@ impl Control {
 
     /// Waits until the proxy obeys: what was answered as done holds from the next request on. Where
     /// the proxy is away, what is decided counts once it is back.
-    async fn in_force(&self) {
+    pub(super) async fn in_force(&self) {
         if self.parts.fleet.proxy().is_none() {
             return;
         }

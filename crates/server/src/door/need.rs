@@ -25,6 +25,8 @@ pub enum Need {
     Flag,
     /// `deploy` of some app; the handler says of which.
     SomeDeploy,
+    /// `alert` of some app; the handler says of which.
+    SomeAlert,
     /// `flag` of some app; the handler says of which.
     SomeFlag,
     /// `evaluate` of some app; the handler says of which.
@@ -41,6 +43,7 @@ impl Need {
             Self::Owner | Self::Admin => "admin".to_owned(),
             Self::LookAtAll | Self::Look => "read".to_owned(),
             Self::Deploy | Self::SomeDeploy => format!("deploy:{app}"),
+            Self::SomeAlert => format!("alert:{app}"),
             Self::Flag | Self::SomeFlag => format!("flag:{app}"),
             Self::SomeEvaluate => format!("evaluate:{app}"),
         }
@@ -61,6 +64,7 @@ impl Need {
             Self::Deploy => may(Scope::Deploy),
             Self::Flag => may(Scope::Flag),
             Self::SomeDeploy => some(|scope| matches!(scope, Scope::Deploy(_))),
+            Self::SomeAlert => some(|scope| matches!(scope, Scope::Alert(_) | Scope::Deploy(_))),
             Self::SomeFlag => some(|scope| matches!(scope, Scope::Flag(_))),
             Self::SomeEvaluate => {
                 some(|scope| matches!(scope, Scope::Evaluate(_) | Scope::Flag(_)))
@@ -104,6 +108,10 @@ mod tests {
             ("deploy:shop", Need::Flag, &shop, false),
             ("evaluate:shop", Need::Look, &shop, false),
             ("evaluate:shop", Need::SomeEvaluate, &shop, true),
+            ("alert:shop", Need::SomeAlert, &shop, true),
+            ("alert:shop", Need::Deploy, &shop, false),
+            ("alert:shop", Need::Look, &shop, false),
+            ("flag:shop", Need::SomeAlert, &shop, false),
             ("flag:shop", Need::Flag, &shop, true),
             ("read", Need::Admin, &shop, false),
             ("admin", Need::Admin, &shop, true),

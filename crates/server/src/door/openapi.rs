@@ -116,6 +116,11 @@ fn schemas() -> Value {
             json!({ "lines": { "type": "array", "items": text() }, "waiting": { "type": ["object", "null"] } }),
             json!(["lines"]),
         ),
+        "Alerts": {
+            "type": "object",
+            "properties": { "version": { "const": "4" }, "alerts": { "type": "array" } },
+            "required": ["version", "alerts"],
+        },
         "FlagValue": object(json!({ "value": { "type": "boolean" } }), json!(["value"])),
         "SecretValue": object(json!({ "value": text() }), json!(["value"])),
         "NewMachine": object(

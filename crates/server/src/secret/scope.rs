@@ -17,6 +17,8 @@ pub enum Scope {
     Read,
     /// Deploy, roll back, split and scale.
     Deploy(Apps),
+    /// Raise and end alerts as another system sees them: who has it can hold a canary, and no more.
+    Alert(Apps),
     /// Change flags, and read them.
     Flag(Apps),
     /// Read flags.
@@ -35,7 +37,7 @@ pub enum Apps {
 /// A text that names no right.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is not a scope: use admin, read, deploy:APP, flag:APP or evaluate:APP, with * for every \
+    "{0:?} is not a scope: use admin, read, deploy:APP, alert:APP, flag:APP or evaluate:APP, with * for every \
      app"
 )]
 pub struct ScopeError(String);
@@ -54,10 +56,14 @@ impl Scope {
     pub fn allows(&self, needed: &Self) -> bool {
         match (self, needed) {
             (Self::Admin, _) | (Self::Read, Self::Read) => true,
-            (Self::Deploy(apps), Self::Deploy(needed))
+            (Self::Deploy(apps), Self::Deploy(needed) | Self::Alert(needed))
+            | (Self::Alert(apps), Self::Alert(needed))
             | (Self::Flag(apps), Self::Flag(needed) | Self::Evaluate(needed))
             | (Self::Evaluate(apps), Self::Evaluate(needed)) => apps.cover(needed),
-            (Self::Read | Self::Deploy(_) | Self::Flag(_) | Self::Evaluate(_), _) => false,
+            (
+                Self::Read | Self::Deploy(_) | Self::Alert(_) | Self::Flag(_) | Self::Evaluate(_),
+                _,
+            ) => false,
         }
     }
 }
@@ -97,6 +103,7 @@ impl fmt::Display for Scope {
             Self::Admin => f.write_str("admin"),
             Self::Read => f.write_str("read"),
             Self::Deploy(apps) => write!(f, "deploy:{apps}"),
+            Self::Alert(apps) => write!(f, "alert:{apps}"),
             Self::Flag(apps) => write!(f, "flag:{apps}"),
             Self::Evaluate(apps) => write!(f, "evaluate:{apps}"),
         }
@@ -121,6 +128,7 @@ impl FromStr for Scope {
         };
         match word {
             "deploy" => Ok(Self::Deploy(apps)),
+            "alert" => Ok(Self::Alert(apps)),
             "flag" => Ok(Self::Flag(apps)),
             "evaluate" => Ok(Self::Evaluate(apps)),
             _ => Err(wrong()),
@@ -152,7 +160,9 @@ mod tests {
 
     #[test]
     fn a_scope_is_written_as_it_is_read() {
-        for text in ["admin", "read", "deploy:shop", "deploy:*", "flag:shop", "evaluate:*"] {
+        for text in
+            ["admin", "read", "deploy:shop", "deploy:*", "alert:shop", "flag:shop", "evaluate:*"]
+        {
             assert_eq!(scope(text).to_string(), text);
         }
         for bad in ["", "Admin", "deploy", "deploy:", "deploy:../x", "root", "read:shop"] {
@@ -168,6 +178,11 @@ mod tests {
             ("deploy:shop", "deploy:shop", true),
             ("deploy:shop", "deploy:*", false),
             ("deploy:shop", "deploy:blog", false),
+            ("deploy:shop", "alert:shop", true),
+            ("alert:shop", "alert:shop", true),
+            ("alert:shop", "deploy:shop", false),
+            ("alert:shop", "alert:blog", false),
+            ("flag:shop", "alert:shop", false),
             ("deploy:shop", "read", false),
             ("read", "deploy:shop", false),
             ("flag:shop", "evaluate:shop", true),

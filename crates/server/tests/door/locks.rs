@@ -60,7 +60,7 @@ async fn a_token_opens_no_more_than_it_says() {
             Need::Nothing | Need::Known => &[],
             Need::Owner | Need::Admin | Need::Deploy | Need::Flag => &[&other, &evaluate, &read],
             Need::LookAtAll | Need::Look => &[&other, &evaluate],
-            Need::SomeDeploy | Need::SomeFlag => &[&evaluate, &read],
+            Need::SomeDeploy | Need::SomeAlert | Need::SomeFlag => &[&evaluate, &read],
             Need::SomeEvaluate => &[&read],
         };
         for token in too_small {

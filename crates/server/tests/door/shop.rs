@@ -26,8 +26,15 @@ fn ago(seconds: u64) -> Timestamp {
 
 /// All of it, as one step.
 pub(crate) fn written() -> Txn {
+    written_with(|_| {})
+}
+
+/// All of it, with the app in some other way.
+pub(crate) fn written_with(change: impl FnOnce(&mut App)) -> Txn {
+    let mut app = app();
+    change(&mut app);
     let put = |key: &str, number: u64| format!("{key}/shop/{number:08}").parse().expect("a key");
-    let mut txn = Txn::by("test").write(Write::put("app/shop".parse().expect("a key"), &app()));
+    let mut txn = Txn::by("test").write(Write::put("app/shop".parse().expect("a key"), &app));
     for (number, subject) in [(41, "Keep tokens in a file"), (42, EVIL), (43, "Greet by name")] {
         txn = txn.write(Write::put(put("release", number), &release(number, subject)));
         let passed = BuildPhase::Passed { artifact: Digest::of(b"shop") };

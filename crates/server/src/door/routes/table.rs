@@ -4,12 +4,13 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, options, post, put};
 
 use super::Need::{
-    Admin, Deploy, Flag, Known, Look, LookAtAll, Nothing, Owner, SomeDeploy, SomeEvaluate, SomeFlag,
+    Admin, Deploy, Flag, Known, Look, LookAtAll, Nothing, Owner, SomeAlert, SomeDeploy,
+    SomeEvaluate, SomeFlag,
 };
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{act, assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
+use crate::door::{act, alertmanager, assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -112,6 +113,7 @@ pub static ROUTES: &[Route] = &[
     api(GET, "/metrics/proxy", LookAtAll, "The numbers of the proxy, for Prometheus", || get(metrics::proxy)),
     api(GET, "/metrics/agent/{machine}", LookAtAll, "The numbers of a machine and its instances, for Prometheus", || get(metrics::agent)),
     api(GET, "/api/v1/sd/instances", Known, "Where the instances one may see listen, for Prometheus' http_sd", || get(metrics::instances)),
+    api_with(POST, "/api/v1/alertmanager", SomeAlert, "Alerts", "What an Alertmanager's webhook brings, version 4", || post(alertmanager::receive)),
     // The four calls of older set-ups, so that a job that makes them works unchanged but for a token.
     api(POST, "/deploy", SomeDeploy, "Deploy the newest commit of stable", || post(origin::deploy)),
     api(GET, "/deploy", Nothing, "Changes nothing and says so", || get(origin::not_by_get)),
