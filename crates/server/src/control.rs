@@ -16,6 +16,7 @@ mod jenkins;
 mod lag;
 mod letters;
 mod machines;
+mod mirror;
 mod observe;
 mod outside;
 mod project;
@@ -40,7 +41,7 @@ use thiserror::Error;
 use toehold_core::model::{AppName, CommitId, InstanceId, MachineName, Number, Provider};
 use toehold_core::time::Timestamp;
 use toehold_core::wish::Refusal;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -240,6 +241,8 @@ pub struct Control {
     wake_machines: Notify,
     /// An alert was raised or ended.
     wake_alerts: Notify,
+    /// Some app's document has changed.
+    changed: watch::Sender<()>,
     passed_over: Mutex<outside::Said>,
     reach: Mutex<reach::Reach>,
     tasks: TaskTracker,
@@ -260,6 +263,8 @@ impl Control {
     ) -> Result<Arc<Self>, ControlError> {
         let alertmanager = parts.settings.alertmanager.as_ref().map(Alertmanager::new);
         let alertmanager = alertmanager.transpose().map_err(ControlError::Setting)?;
+        let redis = parts.settings.redis.clone();
+        let mirror = redis.as_ref().map(mirror::prepare).transpose()?;
         let apps = apps::Apps::load(&parts.store).await?;
         let machines = machines::Machines::load(&parts.store).await?;
         let control = Arc::new_cyclic(|itself| Self {
@@ -275,6 +280,7 @@ impl Control {
             wake_queue: Notify::new(),
             wake_machines: Notify::new(),
             wake_alerts: Notify::new(),
+            changed: watch::Sender::new(()),
             passed_over: Mutex::default(),
             reach: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -292,6 +298,9 @@ impl Control {
         control.tasks.spawn(retention::run(Arc::clone(&control)));
         if let Some(alertmanager) = alertmanager {
             control.tasks.spawn(alerts_out::run(Arc::clone(&control), alertmanager));
+        }
+        if let (Some(settings), Some(mirror)) = (redis, mirror) {
+            control.tasks.spawn(mirror::run(Arc::clone(&control), settings, mirror));
         }
         Ok(control)
     }

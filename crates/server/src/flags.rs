@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::store::{CommitError, Key, KeyError, ReadError, Rev, Store, WatchError};
 
 pub use change::Changed;
-pub use follow::FlagWatch;
+pub use follow::{AllFlags, FlagWatch};
 
 /// Where the flags of the apps lie in the store.
 const PREFIX: &str = "flags/";

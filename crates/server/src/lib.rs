@@ -14,6 +14,7 @@ pub mod flags;
 pub mod fleet;
 pub mod layout;
 pub mod metrics;
+pub mod mirror;
 pub mod notify;
 pub mod outbound;
 pub mod provider;

@@ -10,7 +10,7 @@ use thiserror::Error;
 use toehold_core::model::AppName;
 
 use crate::provider::digitalocean;
-use crate::{alertmanager, notify};
+use crate::{alertmanager, mirror, notify};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -54,6 +54,7 @@ struct Raw {
     ntfy: Option<notify::NtfySettings>,
     dashboard_url: Option<String>,
     alertmanager: Option<alertmanager::Settings>,
+    redis: Option<mirror::Settings>,
     keep: Keep,
     machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
@@ -74,6 +75,7 @@ impl Default for Raw {
             ntfy: None,
             dashboard_url: None,
             alertmanager: None,
+            redis: None,
             keep: Keep::default(),
             machines: MachineSettings::default(),
             apps: BTreeMap::new(),
@@ -87,8 +89,8 @@ impl From<Raw> for Settings {
         let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
         let messages =
             notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
-        let alertmanager = raw.alertmanager;
-        Self { listen, api, public_url, messages, alertmanager, keep, machines, apps }
+        let (alertmanager, redis) = (raw.alertmanager, raw.redis);
+        Self { listen, api, public_url, messages, alertmanager, redis, keep, machines, apps }
     }
 }
 
@@ -107,6 +109,8 @@ pub struct Settings {
     pub messages: notify::Settings,
     /// Whom our alerts are told to.
     pub alertmanager: Option<alertmanager::Settings>,
+    /// The Redis that flags are mirrored into.
+    pub redis: Option<mirror::Settings>,
     /// What is kept of the past.
     pub keep: Keep,
     /// Machines other than the one Toehold runs on.
@@ -210,6 +214,7 @@ impl Settings {
         self.messages.files().for_each(place);
         let told = self.alertmanager.iter_mut();
         told.flat_map(|it| [&mut it.token_file, &mut it.ca_file]).flatten().for_each(place);
+        self.redis.iter_mut().flat_map(mirror::Settings::files).for_each(place);
         for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
             place(&mut github.secrets_file);
         }

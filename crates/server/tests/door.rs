@@ -4,6 +4,8 @@
 mod ask;
 #[path = "door/pretend.rs"]
 mod pretend;
+#[path = "door/redis_server.rs"]
+mod redis_server;
 #[path = "door/shop.rs"]
 mod shop;
 #[path = "door/stage.rs"]
@@ -35,5 +37,7 @@ mod metrics;
 mod origin;
 #[path = "door/people.rs"]
 mod people;
+#[path = "door/redis.rs"]
+mod redis;
 #[path = "door/streams.rs"]
 mod streams;

@@ -90,6 +90,7 @@ impl Control {
         self.project_all(apps);
         lag::watch(self, &before, &after, &decision.events, &revs, decided_us);
         self.wake.notify_one();
+        self.changed.send_replace(());
         let is_alert =
             |event: &Event| matches!(event.kind, EventKind::AlertRaised | EventKind::AlertCleared);
         if decision.events.iter().any(is_alert) {

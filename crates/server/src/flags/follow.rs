@@ -78,6 +78,35 @@ impl Flags {
     }
 }
 
+impl Flags {
+    /// Tells whenever the flags of some app have changed.
+    #[must_use]
+    pub fn watch_all(&self) -> AllFlags {
+        AllFlags { sets: self.sets.subscribe() }
+    }
+
+    /// The flags of every app, as they are known now.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<AppName, Arc<FlagSet>> {
+        self.sets.borrow().iter().map(|(app, seen)| (app.clone(), Arc::clone(&seen.set))).collect()
+    }
+}
+
+/// See [`Flags::watch_all`].
+pub struct AllFlags {
+    sets: watch::Receiver<BTreeMap<AppName, Seen>>,
+}
+
+impl AllFlags {
+    /// Waits until something has changed since it was last asked.
+    ///
+    /// # Errors
+    /// Once [`Flags`] is gone.
+    pub async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
+        self.sets.changed().await
+    }
+}
+
 /// See [`Flags::watch`].
 pub struct FlagWatch {
     sets: watch::Receiver<BTreeMap<AppName, Seen>>,
