@@ -4,6 +4,7 @@ use super::{Luck, World};
 use crate::check::check;
 use crate::decide::{Memory, decide};
 use crate::model::{App, Goal, MachineName};
+use crate::outside::{Word, hear};
 use crate::situation::{Decision, MachineSeen, Seen, Situation};
 use crate::wish::{Wish, grant};
 
@@ -93,6 +94,27 @@ impl World {
         self.commit(decision);
         self.twice_is_once(wish, &seen);
         Ok(())
+    }
+
+    /// Another system says something of the app; said again, it is no news.
+    pub fn hear(&mut self, word: &Word) {
+        if self.control_away > 0 {
+            return;
+        }
+        self.tell(format!("a monitor says {word:?}"));
+        let seen = self.look();
+        let (app, releases) = (self.app.clone(), self.releases.clone());
+        let situation = Situation { app: &app, releases: &releases, seen: &seen, now: self.now() };
+        let (decision, _) = hear(situation, std::slice::from_ref(word), "monitor");
+        self.judge(&decision, situation);
+        self.commit(decision);
+        let (app, releases) = (self.app.clone(), self.releases.clone());
+        let situation = Situation { app: &app, releases: &releases, seen: &seen, now: self.now() };
+        let (again, _) = hear(situation, std::slice::from_ref(word), "monitor");
+        let raised = again.app.alerts.iter().filter(|alert| alert.is_raised()).count();
+        if raised > app.alerts.iter().filter(|alert| alert.is_raised()).count() {
+            self.fault(format!("{word:?} twice is not once"));
+        }
     }
 
     /// What was granted is granted again without a change. (`rollback` alone goes further back when

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use toehold_core::alert::{Change, Gauge};
-use toehold_core::model::{AlertRule, App, Arm, Goal, Metric, Scale, ScaleMode, Split, Track};
+use toehold_core::model::{
+    AlertRule, App, Arm, Goal, Metric, Outside, Scale, ScaleMode, Split, Track,
+};
+use toehold_core::outside::Word;
 use toehold_core::sample::Window;
 use toehold_core::scale::{Use, Why, want};
 use toehold_core::spec::{ScaleSpec, Spec};
@@ -18,6 +21,7 @@ use toehold_core::world::{Luck, Nature, World};
 enum Deed {
     Push(Track, Nature),
     Wish(Wish),
+    Hear(Word),
     KillInstance(usize),
     SilenceAgent(u32),
     KillProxy(u32),
@@ -55,11 +59,21 @@ fn wishes() -> impl Strategy<Value = Wish> {
     ]
 }
 
+fn words() -> impl Strategy<Value = Word> {
+    let track = prop_oneof![1 => Just(Track::Stable), 3 => Just(Track::Canary)];
+    (track, 0_u64..3, any::<bool>()).prop_map(|(track, nth, holds)| {
+        let (since, link) = (Timestamp::from_ms(nth), String::new());
+        let told = Outside { fingerprint: nth.to_string(), reason: "5xx".into(), since, link };
+        Word { name: "errors".into(), track, told, holds }
+    })
+}
+
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let track = prop_oneof![Just(Track::Stable), Just(Track::Canary)];
     let deed = prop_oneof![
         3 => (track, natures()).prop_map(|(track, nature)| Deed::Push(track, nature)),
         3 => wishes().prop_map(Deed::Wish),
+        2 => words().prop_map(Deed::Hear),
         1 => (0_usize..6).prop_map(Deed::KillInstance),
         1 => (1_u32..30).prop_map(Deed::SilenceAgent),
         1 => (1_u32..10).prop_map(Deed::KillProxy),
@@ -83,6 +97,7 @@ fn play(
         match deed.clone() {
             Deed::Push(track, nature) => drop(world.push(track, nature)),
             Deed::Wish(wish) => drop(world.wish(&wish)),
+            Deed::Hear(word) => world.hear(&word),
             Deed::KillInstance(at) => {
                 if let Some(instance) = before.instances.get(at) {
                     world.crash(&instance.id);
@@ -177,6 +192,10 @@ proptest! {
             let app = world.app();
             let targets = arm(app, Track::Canary).map_or(&[][..], |arm| &arm.targets);
             for alert in app.alerts.iter().filter(|alert| alert.is_raised()) {
+                let is_tried = alert.track == Track::Canary && app.canary() == Some(alert.release);
+                if alert.outside().is_some() && is_tried {
+                    prop_assert!(arm(app, Track::Canary).is_none_or(|arm| arm.weight == 0));
+                }
                 prop_assert!(!targets.iter().any(|target| Some(&target.instance) == alert.instance()));
             }
             Ok(())

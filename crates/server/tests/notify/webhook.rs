@@ -240,6 +240,22 @@ async fn a_receiver_that_does_not_answer_holds_up_no_mail() {
 }
 
 #[tokio::test]
+async fn a_mail_server_that_says_nothing_holds_up_no_webhook() {
+    let mut stage = Stage::new();
+    let mut receiver = Receiver::start(None).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let setup = Setup { security: Security::Plain, ..Setup::default() };
+    let port = silent.local_addr().expect("bound").port();
+    let mut settings = receiver.settings();
+    settings.mail = Some(setup.settings(port, &["ops@example.com"]));
+    stage.run(&settings);
+    stage.tell("both", &settings.channels()).await;
+    receiver.letter().await;
+    assert!(is_sent(&stage.event().await));
+    assert_eq!(stage.waiting().await.len(), 1, "the mail waits");
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_refused_by_name() {
     let stage = Stage::new();
     let refused = |settings: &Settings| match Notifier::new(
