@@ -480,7 +480,8 @@ pub enum Tokens {
     Create {
         /// What it is for
         name: String,
-        /// `admin`, `read`, `deploy:APP`, `flag:APP` or `evaluate:APP`; may be given several times
+        /// `admin`, `read`, `deploy:APP`, `alert:APP`, `flag:APP` or `evaluate:APP`;
+        /// may be given several times
         #[arg(long, required = true)]
         scope: Vec<String>,
         /// When it ends: `90d` [default: never]

@@ -24,10 +24,13 @@ impl Control {
             return;
         }
         let text = if ok {
-            info!(what, says, "it can be reached again");
+            info!(what, says, "a system that is told what is so can be reached again");
             format!("{what} can be reached again: {says}")
         } else {
-            warn!(what, says, "it cannot be reached; it is tried again");
+            warn!(
+                what,
+                says, "a system that is told what is so cannot be reached and is tried again"
+            );
             format!("{what} cannot be reached: {says}")
         };
         self.say(Event {
