@@ -16,6 +16,7 @@ mod tests;
 pub use defaults::NOTIFY as CHANNELS;
 pub use error::SpecError;
 pub use show::show;
+pub use units::duration;
 pub(crate) use units::show_duration;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ mod carry_out;
 mod causes;
 mod events;
 mod exposed;
+mod fetch;
 mod health;
 mod jenkins;
 mod lag;
@@ -234,6 +235,8 @@ pub struct Control {
     machines: Mutex<machines::Machines>,
     metrics: Mutex<Metrics>,
     queue: Mutex<queue::Queue>,
+    /// Held while a push is taken in: of two that tell of the same one, the second sees the first.
+    taking_in: tokio::sync::Mutex<()>,
     plans: Mutex<project::Plans>,
     itself: Weak<Self>,
     wake: Notify,
@@ -276,6 +279,7 @@ impl Control {
             machines: Mutex::new(machines),
             metrics: Mutex::default(),
             queue: Mutex::default(),
+            taking_in: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             wake_queue: Notify::new(),
             wake_machines: Notify::new(),

@@ -75,12 +75,16 @@ pub(crate) struct Inside {
     local: Local,
     throttle: Throttle,
     streams: Arc<Semaphore>,
+    /// Room for what forges send that is long.
+    bodies: Arc<Semaphore>,
 }
 
 /// Everything there is to ask.
 pub fn router(control: Arc<Control>, local: Local) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
-    let door: Door = Arc::new(Inside { control, local, throttle: Throttle::default(), streams });
+    let bodies = forge::room();
+    let throttle = Throttle::default();
+    let door: Door = Arc::new(Inside { control, local, throttle, streams, bodies });
     routes::router(&door)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

@@ -1,5 +1,7 @@
 //! `server.toml`: where, while `toehold.toml` says what. Nothing in it is required.
 
+mod forge;
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -10,7 +12,10 @@ use thiserror::Error;
 use toehold_core::model::AppName;
 
 use crate::provider::digitalocean;
+use crate::source::webhook::Forge;
 use crate::{alertmanager, mirror, notify};
+
+pub use forge::{ForgeSettings, GithubApp, Poll};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -181,19 +186,39 @@ impl MachineSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct AppSettings {
     /// The GitHub repository it is built from, beside pushes to Toehold.
-    pub github: Option<GithubSettings>,
+    pub github: Option<ForgeSettings>,
+    /// The same at GitLab.
+    pub gitlab: Option<ForgeSettings>,
+    /// The same at a Gitea.
+    pub gitea: Option<ForgeSettings>,
+    /// The same at a Forgejo.
+    pub forgejo: Option<ForgeSettings>,
+    /// The same at Bitbucket, in the cloud or Data Center.
+    pub bitbucket: Option<ForgeSettings>,
 }
 
-/// A GitHub repository.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GithubSettings {
-    /// `owner/name`, as the payload says it.
-    pub repository: String,
-    /// Where it is cloned from; never taken from a payload.
-    pub url: String,
-    /// A file with a webhook secret a line; several while one is being replaced.
-    pub secrets_file: PathBuf,
+impl AppSettings {
+    /// What is set for a forge.
+    #[must_use]
+    pub const fn of(&self, forge: Forge) -> Option<&ForgeSettings> {
+        match forge {
+            Forge::Github => self.github.as_ref(),
+            Forge::Gitlab => self.gitlab.as_ref(),
+            Forge::Gitea => self.gitea.as_ref(),
+            Forge::Forgejo => self.forgejo.as_ref(),
+            Forge::Bitbucket => self.bitbucket.as_ref(),
+        }
+    }
+
+    /// Every forge it is built from.
+    pub fn forges(&self) -> impl Iterator<Item = (Forge, &ForgeSettings)> {
+        Forge::ALL.into_iter().filter_map(|forge| self.of(forge).map(|set| (forge, set)))
+    }
+
+    fn forges_mut(&mut self) -> impl Iterator<Item = &mut ForgeSettings> {
+        let Self { github, gitlab, gitea, forgejo, bitbucket } = self;
+        [github, gitlab, gitea, forgejo, bitbucket].into_iter().flatten()
+    }
 }
 
 impl Settings {
@@ -215,18 +240,25 @@ impl Settings {
         let told = self.alertmanager.iter_mut();
         told.flat_map(|it| [&mut it.token_file, &mut it.ca_file]).flatten().for_each(place);
         self.redis.iter_mut().flat_map(mirror::Settings::files).for_each(place);
-        for github in self.apps.values_mut().filter_map(|app| app.github.as_mut()) {
-            place(&mut github.secrets_file);
+        for forge in self.apps.values_mut().flat_map(AppSettings::forges_mut) {
+            forge.files().for_each(place);
         }
         self.machines.digitalocean.iter_mut().for_each(|it| place(&mut it.token_file));
         self
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
-        toml::from_str(text).map_err(|source| SettingsError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })
+        let wrong =
+            |source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) };
+        let settings: Self = toml::from_str(text).map_err(wrong)?;
+        for (app, set) in &settings.apps {
+            for (forge, set) in set.forges() {
+                set.check(forge).map_err(|why| {
+                    wrong(serde::de::Error::custom(format!("[apps.{app}.{forge}]: {why}")))
+                })?;
+            }
+        }
+        Ok(settings)
     }
 }
 
@@ -250,7 +282,7 @@ mod tests {
         let settings = settings.beside(Path::new("/var/lib/toehold"));
         let github = settings.apps.values().next().and_then(|app| app.github.clone());
         let file = github.expect("it is set").secrets_file;
-        assert_eq!(file, Path::new("/var/lib/toehold/s"));
+        assert_eq!(file.as_deref(), Some(Path::new("/var/lib/toehold/s")));
         let file = settings.messages.webhook.expect("it is set").secret_file;
         assert_eq!(file.as_deref(), Some(Path::new("/etc/s")));
     }

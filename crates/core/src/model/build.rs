@@ -55,6 +55,11 @@ pub enum Trigger {
         /// The delivery's id.
         delivery: String,
     },
+    /// A look at the forge, for what a lost webhook would have told of.
+    Poll {
+        /// `github`.
+        forge: String,
+    },
     /// A person or a job, through the API: `toehold deploy`, `POST /deploy`.
     Asked {
         /// Who.

@@ -8,8 +8,8 @@ use crate::spec::Step;
 /// A year: longer is a slip.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// `500ms`, `30s`, `10m`, `1h`, `1h30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+/// `500ms`, `30s`, `10m`, `1h`, `1h30m`. An error says in words what is wrong.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
             "{text:?} is not a duration: write a number and ms, s, m or h, such as \"30s\", \

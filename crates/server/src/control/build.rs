@@ -76,7 +76,7 @@ impl Control {
         build.started_at = Some(self.clock().now());
         build.phase = BuildPhase::Running { step: StepKind::Fetch };
         self.note(&build, Some(say::started(&build, self.clock().now()))).await?;
-        self.fetch(&build).await?;
+        self.fetch(&build, &cancel).await?;
         let baseline = self.findings_before(&build).await?;
         let order = self.order(entry, &build, baseline)?;
         let (words, mut heard) = mpsc::channel(WORDS);

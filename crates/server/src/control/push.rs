@@ -59,8 +59,10 @@ pub(super) struct Wanted {
     pub(super) trigger: Trigger,
     pub(super) info: CommitInfo,
     pub(super) waiting: Option<HeldPush>,
-    /// A document that must not be there yet and is written with it: a webhook's delivery.
-    pub(super) once: Option<Key>,
+    /// Documents that must not be there yet and are written with it: a webhook's delivery.
+    pub(super) once: Vec<Key>,
+    /// Another document that is written with it: what a poll saw.
+    pub(super) seen: Option<Write>,
 }
 
 impl Control {
@@ -132,7 +134,8 @@ impl Control {
             trigger: Trigger::Push,
             info,
             waiting,
-            once: None,
+            once: Vec::new(),
+            seen: None,
         };
         let queued = self.enqueue(name, wanted, actor).await?;
         Ok(Verdict::Queued { queued, track, reject })
@@ -158,17 +161,18 @@ impl Control {
         wanted: Wanted,
         actor: &str,
     ) -> Result<Queued, ControlError> {
+        let _in_turn = self.taking_in.lock().await;
         self.queue().has_room()?;
-        if let Some(once) = &wanted.once
-            && self.store().get(once).await?.is_some()
-        {
-            return Err(ControlError::TakenBefore);
+        for once in &wanted.once {
+            if self.store().get(once).await?.is_some() {
+                return Err(ControlError::TakenBefore);
+            }
         }
         if let Some(number) = self.built_already(name, &wanted).await? {
+            self.remember(&wanted, number, actor).await?;
             return Ok(Queued { number, already: true });
         }
         let mut number = Number(0);
-        let once = wanted.once.clone();
         let revs = self
             .change(name, actor, None, |situation, _| {
                 let mut app = situation.app.clone();
@@ -178,10 +182,8 @@ impl Control {
                 let events = wanted.events(&build, actor);
                 let mut change = Change::from(only_saying(&app, events));
                 change.more.push(Write::put(build_key(name, number), &build));
-                if let Some(once) = &once {
-                    change.expect.push((once.clone(), Rev(0)));
-                    change.more.push(Write::put(once.clone(), &number.0));
-                }
+                change.expect.extend(wanted.once.iter().map(|once| (once.clone(), Rev::NONE)));
+                change.more.extend(wanted.remembered(number));
                 Ok(change)
             })
             .await?;
@@ -208,6 +210,20 @@ impl Control {
         build.cause = event;
         let put = Write::put(build_key(name, number), &build);
         self.store().commit(Txn::by("toehold").write(put)).await?;
+        Ok(())
+    }
+
+    /// Writes down that a push was heard of whose commit is built already.
+    async fn remember(
+        &self,
+        wanted: &Wanted,
+        number: Number,
+        actor: &str,
+    ) -> Result<(), ControlError> {
+        let writes: Vec<Write> = wanted.remembered(number).collect();
+        if !writes.is_empty() {
+            self.store().commit(Txn { writes, ..Txn::by(actor) }).await?;
+        }
         Ok(())
     }
 
@@ -260,7 +276,8 @@ impl Control {
         repository.keep(&commit).await?;
         let info = repository.commit_info(&commit, None).await?;
         let trigger = Trigger::Asked { by: actor.to_owned() };
-        let wanted = Wanted { commit, branch, track, trigger, info, waiting: None, once: None };
+        let (once, seen) = (Vec::new(), None);
+        let wanted = Wanted { commit, branch, track, trigger, info, waiting: None, once, seen };
         let queued = self.enqueue(name, wanted, actor).await?;
         let number = queued.number;
         Ok((Deployed::Queued(queued), number))
@@ -396,6 +413,12 @@ pub enum Deployed {
 }
 
 impl Wanted {
+    /// What is kept of its having been heard of.
+    fn remembered(&self, number: Number) -> impl Iterator<Item = Write> {
+        let once = self.once.iter().map(move |once| Write::put(once.clone(), &number.0));
+        once.chain(self.seen.clone())
+    }
+
     fn build(&self, name: &AppName, number: Number, now: toehold_core::time::Timestamp) -> Build {
         Build {
             app: name.clone(),
@@ -435,6 +458,9 @@ impl Wanted {
             Trigger::Push => format!("{what} was pushed: {}", build.subject),
             Trigger::Webhook { forge, .. } => {
                 format!("{forge} says {what} was pushed: {}", build.subject)
+            }
+            Trigger::Poll { forge } => {
+                format!("{forge} was found to have {what}: {}", build.subject)
             }
             Trigger::Asked { by } => format!("{by} asked for {what}: {}", build.subject),
         };

@@ -1,18 +1,20 @@
 //! What a forge calls with.
 
+use bytes::Bytes;
 use hyper::HeaderMap;
 use serde::Serialize;
-use toehold_core::model::{AppName, Build, Trigger};
+use toehold_core::model::{AppName, Trigger};
 use toehold_core::spec::Spec;
 
 use super::push::Wanted;
 use super::{Control, ControlError};
-use crate::source::remote::Remote;
-use crate::source::repository::{CommitInfo, Wanted as Fetched};
+use crate::settings::ForgeSettings;
+use crate::source::repository::CommitInfo;
 use crate::source::update::track_of;
-use crate::source::webhook::github::parse_github;
-use crate::source::webhook::signature::verify_github;
-use crate::source::webhook::{Delivery, DeliveryError, DeliveryKind, Push, WebhookRefusal};
+use crate::source::webhook::{
+    self, Delivery, DeliveryError, DeliveryKind, Forge, Push, WebhookRefusal,
+};
+use crate::store::Key;
 
 /// What came of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +24,9 @@ pub enum Received {
     Queued {
         /// Its number.
         number: u64,
+        /// The numbers of others: a delivery may tell of several branches.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        others: Vec<u64>,
     },
     /// Nothing is to be built, and why.
     Ignored {
@@ -45,108 +50,122 @@ pub enum WebhookError {
 }
 
 impl Control {
-    /// Takes in a delivery of GitHub: verified, counted once, queued.
+    /// Takes in a delivery of a forge: verified, counted once, queued.
     pub async fn webhook(
         &self,
+        forge: Forge,
         name: &AppName,
         headers: &HeaderMap,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<Received, WebhookError> {
-        let github = self.settings().apps.get(name).and_then(|app| app.github.clone());
-        let secrets = match &github {
-            Some(github) => read_secrets(&github.secrets_file)?,
+        let set = self.forge_of(name, forge).cloned();
+        let secrets = match set.as_ref().and_then(|set| set.secrets_file.as_ref()) {
+            Some(file) => read_secrets(file)?,
             None => Vec::new(),
         };
-        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-        verify_github(&secrets, body, headers)?;
-        let said = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or("");
-        let delivery = parse_github(
-            said("x-github-event"),
-            said("x-github-delivery"),
-            said("content-type"),
-            body,
-        )?;
-        let Some(github) = github else {
+        let (headers, now) = (headers.clone(), self.clock().now());
+        // A body may be 25 MiB long; whoever else waits is not to wait for it.
+        let looked = tokio::task::spawn_blocking(move || {
+            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            webhook::verify(forge, &secrets, &headers, &body, now)?;
+            Ok::<_, WebhookError>(webhook::read(forge, &headers, &body)?)
+        });
+        let delivery = looked.await.map_err(|_| DeliveryError::Body {
+            why: "looking at it was broken off".to_owned(),
+        })??;
+        let Some(set) = set else {
             return Ok(Received::Ignored { why: "no repository is set for this app".to_owned() });
         };
         self.apps.lock().await.get(name)?;
-        self.take_in(name, delivery, &github.repository).await
+        self.take_in(name, delivery, &set.repository).await
+    }
+
+    /// What is set for an app at a forge.
+    pub(super) fn forge_of(&self, name: &AppName, forge: Forge) -> Option<&ForgeSettings> {
+        self.settings().apps.get(name).and_then(|app| app.of(forge))
     }
 
     async fn take_in(
         &self,
         name: &AppName,
-        delivery: Delivery,
+        mut delivery: Delivery,
         repository: &str,
     ) -> Result<Received, WebhookError> {
-        let once = delivery.key().parse().map_err(|_| DeliveryError::Header {
-            header: "X-GitHub-Delivery",
-            what: "delivery id",
-        })?;
+        let (mut numbers, mut ignored) = (Vec::new(), Vec::new());
+        for (nth, said) in std::mem::take(&mut delivery.said).into_iter().enumerate() {
+            match self.take_in_one(name, &delivery, (nth, said), repository).await? {
+                Ok(number) => numbers.push(number),
+                Err(why) => ignored.push(why),
+            }
+        }
+        if numbers.is_empty() {
+            if ignored.is_empty() {
+                ignored.push("nothing was pushed".to_owned());
+            }
+            return Ok(Received::Ignored { why: ignored.join("; ") });
+        }
+        Ok(Received::Queued { number: numbers.remove(0), others: numbers })
+    }
+
+    /// The number of the build; else why none is made.
+    async fn take_in_one(
+        &self,
+        name: &AppName,
+        delivery: &Delivery,
+        (nth, said): (usize, DeliveryKind),
+        repository: &str,
+    ) -> Result<Result<u64, String>, WebhookError> {
         let forge = delivery.forge.as_str();
-        let push = match to_build(delivery.kind, repository) {
+        let passed_over = async |why: String| {
+            // Who looks for their push finds out why nothing is built of it.
+            self.ignored(name, forge, &why).await;
+            Ok(Err(why))
+        };
+        let push = match to_build(said, repository) {
             Ok(push) => push,
-            Err(why) => return Ok(self.passed_over(name, forge, why).await),
+            Err(why) => return passed_over(why).await,
         };
         let spec = self.serving_spec(name).await?;
         let track = match track_of(&spec, &push.branch) {
             Ok(track) => track,
-            Err(unmapped) => return Ok(self.passed_over(name, forge, unmapped.to_string()).await),
+            Err(unmapped) => return passed_over(unmapped.to_string()).await,
         };
+        let keys: Result<Vec<Key>, _> =
+            delivery.keys(name, nth).iter().map(|key| key.parse()).collect();
+        let once = keys.map_err(|_| DeliveryError::Field {
+            field: "id",
+            why: "nothing can be kept under it".to_owned(),
+        })?;
         let wanted = Wanted {
             commit: push.commit,
             branch: push.branch,
             track,
-            trigger: Trigger::Webhook { forge: forge.to_owned(), delivery: delivery.id },
+            trigger: Trigger::Webhook { forge: forge.to_owned(), delivery: delivery.id.clone() },
             info: CommitInfo {
                 subject: push.subject,
                 author: push.author,
                 time: self.clock().now(),
             },
             waiting: None,
-            once: Some(once),
+            once,
+            seen: None,
         };
         match self.enqueue(name, wanted, forge).await {
-            Ok(queued) => Ok(Received::Queued { number: queued.number.0 }),
+            Ok(queued) => Ok(Ok(queued.number.0)),
             // It was written down then.
             Err(ControlError::TakenBefore) => {
-                Ok(Received::Ignored { why: "this delivery was taken in before".to_owned() })
+                Ok(Err("this delivery was taken in before".to_owned()))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Nothing is built of a delivery: who looks for their push finds out why.
-    async fn passed_over(&self, name: &AppName, forge: &str, why: String) -> Received {
-        self.ignored(name, forge, &why).await;
-        Received::Ignored { why }
-    }
-
     /// The configuration of the release that serves; the default where none does.
-    async fn serving_spec(&self, name: &AppName) -> Result<Spec, ControlError> {
+    pub(super) async fn serving_spec(&self, name: &AppName) -> Result<Spec, ControlError> {
         let apps = self.apps.lock().await;
         let loaded = apps.get(name)?;
         let serving = loaded.app.serving().and_then(|number| loaded.releases.get(&number));
         Ok(serving.map(|release| release.spec.clone()).unwrap_or_default())
-    }
-
-    /// Brings a commit that a forge spoke of into the app's repository.
-    pub(super) async fn fetch(&self, build: &Build) -> Result<(), ControlError> {
-        let repository = self.repository(&build.app)?;
-        if !matches!(build.trigger, Trigger::Webhook { .. })
-            || repository.has(&build.commit).await?
-        {
-            return Ok(());
-        }
-        let github = self.settings().apps.get(&build.app).and_then(|app| app.github.as_ref());
-        if let Some(github) = github {
-            let remote: Remote = github
-                .url
-                .parse()
-                .map_err(|source| ControlError::Remote { app: build.app.clone(), source })?;
-            repository.fetch(&remote, &Fetched::Commit(build.commit.clone()), None).await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,27 +1,85 @@
 //! What a forge calls with: no token, a signature over the body.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, StatusCode};
 use toehold_core::model::AppName;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Door;
 use super::extract::{At, whole};
 use super::problem::Unable;
 use crate::control::Received;
-use crate::source::webhook::MAX_BODY_BYTES;
+use crate::source::webhook::{Forge, MAX_BODY_BYTES};
 
-pub(crate) async fn github(
+/// What a body may be long, in bytes, without being counted: all but very few are shorter.
+const SMALL: usize = 256 * 1024;
+
+/// How many bytes of longer bodies there may be at once. Whoever they come from is not known until
+/// they were read.
+const ROOM: usize = 64 * 1024 * 1024;
+
+/// The piece in which room is counted, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// Room for long bodies.
+pub(crate) fn room() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(ROOM / PIECE))
+}
+
+pub(crate) async fn github(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
+    take_in(Forge::Github, door, app, request).await
+}
+
+pub(crate) async fn gitlab(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
+    take_in(Forge::Gitlab, door, app, request).await
+}
+
+pub(crate) async fn gitea(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
+    take_in(Forge::Gitea, door, app, request).await
+}
+
+pub(crate) async fn forgejo(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
+    take_in(Forge::Forgejo, door, app, request).await
+}
+
+pub(crate) async fn bitbucket(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
+    take_in(Forge::Bitbucket, door, app, request).await
+}
+
+type Answer = Result<(StatusCode, Json<Received>), Unable>;
+
+async fn take_in(
+    forge: Forge,
     State(door): State<Door>,
     At(app): At<AppName>,
     request: Request,
-) -> Result<(StatusCode, Json<Received>), Unable> {
+) -> Answer {
     let (parts, body) = request.into_parts();
+    let _room = place(&door, &parts.headers)?;
     let body = whole(&parts.headers, body, MAX_BODY_BYTES).await?;
-    let received = door.control.webhook(&app, &parts.headers, &body).await?;
+    let received = door.control.webhook(forge, &app, &parts.headers, body).await?;
     let status = match &received {
         Received::Queued { .. } => StatusCode::ACCEPTED,
         Received::Ignored { .. } => StatusCode::OK,
     };
     Ok((status, Json(received)))
+}
+
+/// A place for a body, held while it is in memory. Nobody waits for one: the forge comes again, or
+/// the poll finds what was pushed.
+fn place(door: &Door, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Unable> {
+    let said = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    let length = said.unwrap_or(MAX_BODY_BYTES);
+    if length <= SMALL || length > MAX_BODY_BYTES {
+        return Ok(None);
+    }
+    let pieces = u32::try_from(length.div_ceil(PIECE)).unwrap_or(u32::MAX);
+    Arc::clone(&door.bodies).try_acquire_many_owned(pieces).map(Some).map_err(|_| {
+        let title = "other long deliveries are being read: deliver it again";
+        Unable::later(StatusCode::SERVICE_UNAVAILABLE, "busy", title, 5)
+    })
 }

@@ -1,11 +1,21 @@
 //! What a forge tells us by webhook: first whether it is the forge, then what it says.
 
-pub mod github;
-pub mod signature;
+mod bitbucket;
+mod body;
+mod field;
+mod forge;
+mod gitea;
+mod github;
+mod gitlab;
+mod signature;
 
+use hyper::HeaderMap;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use toehold_core::model::{BranchName, CommitId};
+use toehold_core::model::{AppName, BranchName, CommitId};
+use toehold_core::time::Timestamp;
+
+pub use forge::{Forge, ForgeError};
 
 /// The longest body that is read, in bytes: the forges send no longer one.
 pub const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
@@ -22,11 +32,14 @@ pub enum WebhookRefusal {
     #[error("the request is not signed: set the secret at the forge too")]
     Unsigned,
     /// There is a SHA-1 signature only, which does not count.
-    #[error("the request is signed by SHA-1 only: X-Hub-Signature-256 is needed")]
+    #[error("the request is signed by SHA-1 only: SHA-256 is needed")]
     Sha1Only,
     /// The signature cannot be one.
-    #[error("the signature is not `sha256=` and 64 hex digits")]
+    #[error("the signature is not as the forge makes it, or there are several")]
     Malformed,
+    /// It was signed long ago, or in the future.
+    #[error("it was signed more than five minutes before or after now: compare the clocks")]
+    Stale,
     /// No secret fits.
     #[error("the signature fits no secret that is set for this app")]
     Mismatch,
@@ -41,7 +54,7 @@ impl WebhookRefusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unsigned | Self::Sha1Only | Self::Malformed => 401,
-            Self::NoSecret | Self::Mismatch => 403,
+            Self::NoSecret | Self::Mismatch | Self::Stale => 403,
             Self::TooLong => 413,
         }
     }
@@ -78,6 +91,16 @@ pub enum DeliveryError {
         /// Why, in words.
         why: String,
     },
+    /// It comes from another forge than the address is for.
+    #[error(
+        "this is a delivery of {}: let it be delivered to /webhooks/{forge}/APP, and write \
+         [apps.APP.{forge}] in server.toml",
+        .forge.title()
+    )]
+    Elsewhere {
+        /// Which.
+        forge: Forge,
+    },
     /// The body is longer than any forge's.
     #[error("the body is longer than {} MiB", MAX_BODY_BYTES / 1024 / 1024)]
     TooLong,
@@ -88,27 +111,46 @@ impl DeliveryError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Header { .. } | Self::Body { .. } | Self::Field { .. } => 400,
+            Self::Header { .. }
+            | Self::Body { .. }
+            | Self::Field { .. }
+            | Self::Elsewhere { .. } => 400,
             Self::TooLong => 413,
             Self::ContentType { .. } => 415,
         }
     }
 }
 
-/// Which forge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forge {
-    /// GitHub, also on a team's own server.
-    Github,
+/// Whether a request is believed to come from the forge: nothing of it is looked at before. `now`
+/// is compared with the time it was signed at, where a forge says that.
+///
+/// # Errors
+/// Why it is not believed.
+pub fn verify(
+    forge: Forge,
+    secrets: &[&str],
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(), WebhookRefusal> {
+    match forge {
+        Forge::Github => github::verify(secrets, headers, body),
+        Forge::Gitlab => gitlab::verify(secrets, headers, body, now),
+        Forge::Gitea | Forge::Forgejo => gitea::verify(secrets, headers, body),
+        Forge::Bitbucket => bitbucket::verify(secrets, headers, body),
+    }
 }
 
-impl Forge {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-        }
+/// Reads a delivery that [`verify`] believed.
+///
+/// # Errors
+/// Where it is not what the forge sends; an event that does not concern us is no error.
+pub fn read(forge: Forge, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, DeliveryError> {
+    match forge {
+        Forge::Github => github::read(headers, body),
+        Forge::Gitlab => gitlab::read(headers, body),
+        Forge::Gitea | Forge::Forgejo => gitea::read(forge, headers, body),
+        Forge::Bitbucket => bitbucket::read(headers, body),
     }
 }
 
@@ -119,8 +161,11 @@ pub struct Delivery {
     pub id: String,
     /// Who sent it.
     pub forge: Forge,
-    /// What it says.
-    pub kind: DeliveryKind,
+    /// What it says of each ref it speaks of; one thing, most often.
+    pub said: Vec<DeliveryKind>,
+    /// The digest of its body, where the signature covers nothing else: the same words under
+    /// another id are a replay.
+    body: Option<String>,
 }
 
 /// What a delivery says.
@@ -176,27 +221,26 @@ impl Push {
     pub fn is_of(&self, repository: &str) -> bool {
         self.repository.eq_ignore_ascii_case(repository.trim_end_matches(".git"))
     }
-
-    /// The key under which this very push is remembered: the same commit on the same branch is
-    /// built once, also where two webhooks or a webhook and a poll tell of it.
-    #[must_use]
-    pub fn key(&self) -> String {
-        push_key(&self.repository, &self.commit, &self.branch)
-    }
-}
-
-/// The key under which a push is remembered, from wherever it was heard of.
-#[must_use]
-pub fn push_key(repository: &str, commit: &CommitId, branch: &BranchName) -> String {
-    // None of the three can hold a line feed, so no two pushes look the same.
-    let text = format!("{}\n{commit}\n{branch}", repository.to_ascii_lowercase());
-    format!("pushed/{}", hex::encode(Sha256::digest(text)))
 }
 
 impl Delivery {
-    /// The key under which the delivery is remembered, so that a second one does nothing.
+    fn new(forge: Forge, id: String, said: Vec<DeliveryKind>, body: &[u8]) -> Self {
+        let body = Some(hex::encode(Sha256::digest(body)));
+        Self { id, forge, said, body }
+    }
+
+    /// The keys under which the `nth` thing it says is remembered, so that it is done once.
     #[must_use]
-    pub fn key(&self) -> String {
-        format!("delivery/{}/{}", self.forge.as_str(), self.id)
+    pub fn keys(&self, app: &AppName, nth: usize) -> Vec<String> {
+        let plain = |it: char| it.is_ascii_alphanumeric() || it == '-';
+        // What could not stand in a key is known by its digest.
+        let id = if self.id.len() <= 100 && self.id.chars().all(plain) {
+            self.id.to_ascii_lowercase()
+        } else {
+            hex::encode(Sha256::digest(&self.id))
+        };
+        let by_id = format!("delivery/{app}/{}/{id}/{nth}", self.forge);
+        let by_body = self.body.as_ref().map(|it| format!("delivery/{app}/body/{it}/{nth}"));
+        [by_id].into_iter().chain(by_body).collect()
     }
 }

@@ -1,10 +1,10 @@
-//! What GitHub calls with.
+//! What a forge calls with.
 
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
-use toehold_server::settings::{AppSettings, GithubSettings, Settings};
+use toehold_server::settings::{AppSettings, ForgeSettings, Poll, Settings};
 use toehold_server::store::Txn;
 
 use crate::ask::Ask;
@@ -13,22 +13,38 @@ use crate::stage::Stage;
 const SECRET: &str = "It's a Secret to Everybody";
 
 fn set_up(settings: &mut Settings, secrets: &std::path::Path) {
-    let github = GithubSettings {
+    let set = ForgeSettings {
         repository: "ada/shop".into(),
         url: "https://127.0.0.1:1/ada/shop.git".into(),
-        secrets_file: secrets.to_owned(),
+        secrets_file: Some(secrets.to_owned()),
+        poll: Poll(None),
+        ..ForgeSettings::default()
     };
-    let shop = "shop".parse().expect("a name");
-    settings.apps.insert(shop, AppSettings { github: Some(github) });
+    let forges = AppSettings {
+        github: Some(set.clone()),
+        gitlab: Some(set.clone()),
+        gitea: Some(set.clone()),
+        forgejo: Some(set.clone()),
+        bitbucket: Some(set),
+    };
+    settings.apps.insert("shop".parse().expect("a name"), forges);
+}
+
+fn signature(body: &[u8], secret: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 fn delivery(body: &[u8], secret: &str) -> Ask {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
-    mac.update(body);
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    delivery_as("72d3162e-cc78-11e3-81ab-4c9367dc0958", body, secret)
+}
+
+fn delivery_as(id: &str, body: &[u8], secret: &str) -> Ask {
+    let signature = signature(body, secret);
     Ask::post("/webhooks/github/shop")
         .header("x-github-event", "push")
-        .header("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
+        .header("x-github-delivery", id)
         .header("x-hub-signature-256", &signature)
         .bytes("application/json", Bytes::copy_from_slice(body))
 }
@@ -80,4 +96,105 @@ async fn a_body_larger_than_any_forge_sends_is_refused_before_it_is_read() {
     let large = Ask::post("/webhooks/github/shop").bytes("application/json", vec![b' '; 30 << 20]);
     let answer = stage.ask(large).await.is(413);
     assert_eq!(answer.problem(), "body_too_large");
+}
+
+async fn with_shop() -> (Stage, tempfile::NamedTempFile) {
+    let secrets = tempfile::NamedTempFile::new().expect("a file can be made");
+    std::fs::write(secrets.path(), SECRET).expect("it can be written");
+    let stage = Stage::with(Txn::default(), |settings| set_up(settings, secrets.path())).await;
+    stage.owner(Ask::post("/api/v1/apps").json(&json!({ "name": "shop" }))).await.is(201);
+    (stage, secrets)
+}
+
+#[tokio::test]
+async fn twenty_copies_at_once_are_one_build() {
+    let (stage, _secrets) = with_shop().await;
+    let copies = (0..20).map(|_| stage.ask(delivery(&push(), SECRET)));
+    let answers = futures_util::future::join_all(copies).await;
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 202)));
+    assert_eq!(answers.iter().filter(|answer| answer.status == 202).count(), 1);
+    let builds = stage.owner(Ask::get("/api/v1/apps/shop/builds")).await.is(200).value();
+    assert_eq!(builds.as_array().map(Vec::len), Some(1), "{builds}");
+}
+
+#[tokio::test]
+async fn the_same_words_under_another_id_are_a_replay() {
+    let (stage, _secrets) = with_shop().await;
+    stage.ask(delivery(&push(), SECRET)).await.is(202);
+    let newer = String::from_utf8(push()).expect("it is text").replace("8c1f2ab", "9d203bc");
+    stage.ask(delivery_as("newer", newer.as_bytes(), SECRET)).await.is(202);
+    let answer = stage.ask(delivery_as("another", &push(), SECRET)).await.is(200);
+    assert_eq!(answer.value()["outcome"], "ignored", "{}", answer.text());
+}
+
+#[tokio::test]
+async fn each_forge_is_believed_in_its_own_way_and_at_its_own_address() {
+    let (stage, _secrets) = with_shop().await;
+    let commit = "9d203bceeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+    let gitlab = json!({
+        "ref": "refs/heads/main", "before": "0".repeat(40), "after": commit,
+        "project": { "path_with_namespace": "ada/shop" }, "commits": [],
+    });
+    let gitlab = || {
+        Ask::post("/webhooks/gitlab/shop")
+            .json(&gitlab)
+            .header("x-gitlab-event", "Push Hook")
+            .header("idempotency-key", "1")
+    };
+    stage.ask(gitlab().header("x-gitlab-token", SECRET)).await.is(202);
+    stage.ask(gitlab().header("x-gitlab-token", SECRET)).await.is(200);
+    stage.ask(gitlab()).await.is(401);
+    let change = |name: &str, hash: &str| {
+        json!({
+            "old": null, "new": { "type": "branch", "name": name, "target": { "hash": hash } },
+        })
+    };
+    let body = json!({
+        "repository": { "full_name": "ada/shop" },
+        "push": { "changes": [
+            change("canary", &"a".repeat(40)), change("other", &"b".repeat(40)), change("main", &"c".repeat(40)),
+        ] },
+    });
+    let body = body.to_string();
+    let bitbucket = Ask::post("/webhooks/bitbucket/shop")
+        .bytes("application/json", body.clone())
+        .header("x-event-key", "repo:push")
+        .header("x-request-uuid", "1")
+        .header("x-hub-signature", &signature(body.as_bytes(), SECRET));
+    let queued = stage.ask(bitbucket).await.is(202).value();
+    assert_eq!((&queued["number"], &queued["others"]), (&json!(2), &json!([3])), "{queued}");
+    // What a Gitea sends is told apart from what GitHub sends, though it sends that too.
+    let from_gitea = delivery(&push(), SECRET).header("x-gitea-event", "push");
+    let refused = stage.ask(from_gitea).await.is(400);
+    assert!(refused.text().contains("/webhooks/gitea/"), "{}", refused.text());
+    let digits = signature(&push(), SECRET);
+    let gitea = Ask::post("/webhooks/forgejo/shop")
+        .bytes("application/json", push())
+        .header("x-forgejo-event", "push")
+        .header("x-github-event", "push")
+        .header("x-forgejo-delivery", "1")
+        .header("x-forgejo-signature", digits.trim_start_matches("sha256="));
+    stage.ask(gitea).await.is(202);
+}
+
+#[tokio::test]
+async fn long_bodies_have_room_of_their_own_and_small_ones_need_none() {
+    use std::io::Write;
+    let (stage, _secrets) = with_shop().await;
+    // Two that say they are long, and go on saying so: no more than one other has room beside them.
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = std::net::TcpStream::connect(stage.address).expect("the door is open");
+        let head = format!(
+            "POST /webhooks/github/shop HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            25 << 20
+        );
+        stream.write_all(head.as_bytes()).expect("it is taken");
+        held.push(stream);
+    }
+    let long =
+        || Ask::post("/webhooks/github/shop").bytes("application/json", vec![b' '; 20 << 20]);
+    let refused = async { while stage.ask(long()).await.status != 503 {} };
+    tokio::time::timeout(crate::ask::PATIENCE, refused).await.expect("there is no room for it");
+    stage.ask(delivery(&push(), SECRET)).await.is(202);
 }

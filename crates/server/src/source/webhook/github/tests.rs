@@ -1,5 +1,7 @@
 use super::*;
-use crate::source::webhook::push_key;
+use crate::source::webhook::Push;
+use crate::source::webhook::field::TEXT_KEPT;
+use toehold_core::model::BranchName;
 
 const ID: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 const AFTER: &str = "8c1f2ab0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60";
@@ -39,8 +41,29 @@ fn payload(edit: impl FnOnce(&mut serde_json::Value)) -> String {
     payload.to_string()
 }
 
+fn parse_github(
+    event: &str,
+    delivery: &str,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Delivery, DeliveryError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in
+        [("x-github-event", event), ("x-github-delivery", delivery), ("content-type", content_type)]
+    {
+        headers.insert(name, value.parse().expect("it is a header"));
+    }
+    super::read(&headers, body)
+}
+
+/// The only thing a delivery of GitHub says.
+fn kind(delivery: Delivery) -> DeliveryKind {
+    assert_eq!(delivery.said.len(), 1);
+    delivery.said.into_iter().next().expect("there is one")
+}
+
 fn read(body: &str) -> Result<DeliveryKind, DeliveryError> {
-    parse_github("push", ID, "application/json", body.as_bytes()).map(|it| it.kind)
+    parse_github("push", ID, "application/json", body.as_bytes()).map(kind)
 }
 
 fn read_push(body: &str) -> Push {
@@ -54,7 +77,10 @@ fn read_push(body: &str) -> Push {
 fn a_push_is_read() {
     let delivery = parse_github("push", ID, "application/json", payload(|_| {}).as_bytes());
     let delivery = delivery.expect("it is a delivery");
-    assert_eq!(delivery.key(), format!("delivery/github/{ID}"));
+    let shop = "shop".parse().expect("a name");
+    let keys = delivery.keys(&shop, 0);
+    assert_eq!(keys[0], format!("delivery/shop/github/{ID}/0"));
+    assert!(keys[1].starts_with("delivery/shop/body/") && keys.len() == 2, "{keys:?}");
     let expected = Push {
         repository: "acme/shop".into(),
         branch: "main".parse().expect("it is a branch"),
@@ -66,7 +92,7 @@ fn a_push_is_read() {
         skip: false,
     };
     assert!(expected.is_of("Acme/Shop.git") && !expected.is_of("acme/shop2"));
-    assert_eq!(delivery.kind, DeliveryKind::Push(expected));
+    assert_eq!(kind(delivery), DeliveryKind::Push(expected));
 }
 
 #[test]
@@ -85,7 +111,7 @@ fn a_push_is_the_same_however_it_came() {
         parse_github("push", ID, "application/json; charset=utf-8", json.as_bytes()),
         parse_github("push", ID, "application/x-www-form-urlencoded", form.as_bytes()),
     ]
-    .map(|it| it.expect("it is a delivery").kind);
+    .map(|it| kind(it.expect("it is a delivery")));
     assert_eq!(kinds[0], kinds[1]);
     assert_eq!(read_push(&json).subject, "50% + \"ü\" & more");
 }
@@ -114,7 +140,7 @@ fn what_is_not_to_be_built_is_told_apart() {
 
 #[test]
 fn other_events_are_no_errors() {
-    let parse = |event| parse_github(event, ID, "application/json", b"{}").map(|it| it.kind);
+    let parse = |event| parse_github(event, ID, "application/json", b"{}").map(kind);
     assert_eq!(parse("ping"), Ok(DeliveryKind::Ping));
     match parse("pull_request") {
         Ok(DeliveryKind::Ignored(why)) => assert!(why.contains("`pull_request`"), "{why}"),
@@ -140,11 +166,9 @@ fn hostile_names_are_refused() {
     }
     for name in ["acme", "acme/shop/x", "../shop", "acme/sh op", "/shop", "acme/"] {
         let body = payload(|it| it["repository"]["full_name"] = name.into());
-        let taken = read(&body).is_ok();
-        // `../shop` is a name like any other: it is only ever compared.
-        assert_eq!(taken, name == "../shop", "{name:?}");
+        assert!(read(&body).is_err(), "{name:?} was taken");
     }
-    for id in ["", "a/b", "a b", "../x", &"x".repeat(101)] {
+    for id in ["", "a b", &"x".repeat(201)] {
         assert!(parse_github("ping", id, "application/json", b"{}").is_err(), "{id:?} was taken");
     }
 }
@@ -196,9 +220,25 @@ fn a_huge_body_is_refused_unread() {
 }
 
 #[test]
-fn a_push_is_remembered_by_repository_commit_and_branch() {
-    let push = read_push(&payload(|_| {}));
-    assert_eq!(push.key(), push_key("ACME/shop", &push.commit, &push.branch));
-    let other: BranchName = "canary".parse().expect("it is a branch");
-    assert_ne!(push.key(), push_key("acme/shop", &push.commit, &other));
+fn what_cannot_stand_in_a_key_is_remembered_by_its_digest() {
+    let shop = "shop".parse().expect("a name");
+    for id in ["a/b", "../x", "@1J2K3Lx123x456x0", &"x".repeat(200)] {
+        let delivery = parse_github("ping", id, "application/json", b"{}").expect("it is one");
+        for key in delivery.keys(&shop, 3) {
+            key.parse::<crate::store::Key>().expect("it is a key");
+        }
+    }
+}
+
+#[test]
+fn a_delivery_of_gitea_is_not_taken_for_one_of_github() {
+    let mut headers = HeaderMap::new();
+    for name in ["x-github-event", "x-gitea-event", "x-gogs-event"] {
+        headers.insert(name, "push".parse().expect("it is a header"));
+    }
+    let taken = super::read(&headers, b"{}");
+    assert_eq!(taken, Err(DeliveryError::Elsewhere { forge: Forge::Gitea }));
+    headers.insert("x-forgejo-event", "push".parse().expect("it is a header"));
+    let taken = super::read(&headers, b"{}");
+    assert_eq!(taken, Err(DeliveryError::Elsewhere { forge: Forge::Forgejo }));
 }

@@ -1,0 +1,78 @@
+//! Bringing a commit that a forge spoke of into the app's repository.
+
+use std::time::Duration;
+
+use toehold_core::model::{AppName, Build, Trigger};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Control, ControlError};
+use crate::secret::Secret;
+use crate::settings::ForgeSettings;
+use crate::source::remote::Remote;
+use crate::source::repository::Wanted;
+use crate::source::webhook::Forge;
+
+/// The waits before a forge that does not answer is asked again, while the build waits. What is
+/// still not there then is found by the poll.
+const WAITS: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
+
+impl Control {
+    /// Brings the commit of a build into the app's repository, where it came from a forge.
+    pub(super) async fn fetch(
+        &self,
+        build: &Build,
+        cancel: &CancellationToken,
+    ) -> Result<(), ControlError> {
+        let (Trigger::Webhook { forge, .. } | Trigger::Poll { forge }) = &build.trigger else {
+            return Ok(());
+        };
+        let repository = self.repository(&build.app)?;
+        if repository.has(&build.commit).await? {
+            return Ok(());
+        }
+        let set = forge.parse().ok().and_then(|forge: Forge| self.forge_of(&build.app, forge));
+        let Some(set) = set else { return Ok(()) };
+        let (remote, token) = access(&build.app, set)?;
+        let wanted = Wanted::Commit(build.commit.clone());
+        let mut waits = WAITS.iter();
+        loop {
+            let token = token.as_ref().map(Secret::reveal);
+            let fetching = repository.fetch(&remote, &wanted, token);
+            let fetched = tokio::select! {
+                fetched = fetching => fetched,
+                // What comes of it is said by whoever cancelled.
+                () = cancel.cancelled() => return Ok(()),
+            };
+            let Err(error) = fetched else { return Ok(()) };
+            let Some(wait) = waits.next().filter(|_| error.is_transient()) else {
+                return Err(error.into());
+            };
+            warn!(app.name = %build.app, build.number = %build.number, %error, "a commit could not be fetched and is asked for again");
+            tokio::select! {
+                () = self.clock().wait_until(self.clock().now().plus(*wait)) => {}
+                () = cancel.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Where to fetch from, and by which token.
+pub(super) fn access(
+    app: &AppName,
+    set: &ForgeSettings,
+) -> Result<(Remote, Option<Secret>), ControlError> {
+    let remote =
+        set.url.parse().map_err(|source| ControlError::Remote { app: app.clone(), source })?;
+    Ok((remote, token(set)?))
+}
+
+/// The token of a forge, read each time, so that a new one counts at once.
+pub(super) fn token(set: &ForgeSettings) -> Result<Option<Secret>, ControlError> {
+    let Some(path) = &set.token_file else { return Ok(None) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ControlError::File { path: path.clone(), source })?;
+    let token = text.lines().next().unwrap_or_default().trim();
+    Ok((!token.is_empty()).then(|| Secret::new(token)))
+}
