@@ -10,6 +10,7 @@ mod caller;
 mod desk;
 mod extract;
 mod forge;
+mod git;
 mod jenkins;
 mod metrics;
 mod need;
@@ -77,14 +78,16 @@ pub(crate) struct Inside {
     streams: Arc<Semaphore>,
     /// Room for what forges send that is long.
     bodies: Arc<Semaphore>,
+    /// Room for pushes and fetches over HTTP.
+    pushes: Arc<Semaphore>,
 }
 
 /// Everything there is to ask.
 pub fn router(control: Arc<Control>, local: Local) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
-    let bodies = forge::room();
+    let (bodies, pushes) = (forge::room(), git::room());
     let throttle = Throttle::default();
-    let door: Door = Arc::new(Inside { control, local, throttle, streams, bodies });
+    let door: Door = Arc::new(Inside { control, local, throttle, streams, bodies, pushes });
     routes::router(&door)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

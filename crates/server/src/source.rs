@@ -7,6 +7,7 @@ pub mod git;
 pub mod hooks;
 pub mod remote;
 pub mod repository;
+pub mod service;
 pub mod update;
 pub mod webhook;
 pub mod worktree;

@@ -133,6 +133,12 @@ pub enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// What an SSH key of sshd's `authorized_keys` is bound to: takes pushes and gives what was
+    /// pushed, and nothing else
+    Git {
+        /// Whose key it is: who pushes, in events
+        name: String,
+    },
     /// What the app's repository calls on a push
     #[command(hide = true)]
     Hook {

@@ -109,12 +109,6 @@ impl Client {
         })?;
         Ok(Self::at(Place::Http { address, token }))
     }
-
-    /// Whether it runs on this machine, with its files.
-    pub const fn is_here(&self) -> bool {
-        matches!(self.place, Place::Socket(_))
-    }
-
     /// `GET path`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, None::<&()>).await

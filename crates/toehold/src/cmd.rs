@@ -7,6 +7,7 @@ mod deploy;
 mod doctor;
 mod flags;
 mod follow;
+mod git;
 mod hook;
 mod import;
 mod init;
@@ -62,6 +63,7 @@ pub fn run(args: Args) -> Outcome {
         Verb::Doctor => doctor::run(&context),
         Verb::Version => little::version(&context),
         Verb::Completions { shell } => little::completions(shell),
+        Verb::Git { name } => git::run(&context, &name),
         Verb::Hook { name } => hook::run(&context, &name),
     }
 }

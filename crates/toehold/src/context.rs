@@ -55,6 +55,11 @@ impl Context {
         self.layout().map(|layout| layout.repository(app)).unwrap_or_default()
     }
 
+    /// The address of the control plane, where it is not on this machine.
+    pub fn elsewhere(&self) -> Option<&str> {
+        self.everywhere.url.as_deref()
+    }
+
     /// The app that was named.
     pub fn named(&self) -> Option<AppName> {
         self.everywhere.app.clone()

@@ -10,7 +10,7 @@ use toehold_core::model::AppName;
 use super::caller::{Caller, Peer, failed, identify};
 use super::need::{Need, Voice};
 use super::problem::Unable;
-use super::{Door, desk};
+use super::{Door, desk, git};
 
 /// Stands before every handler.
 pub(crate) async fn guard(
@@ -19,12 +19,17 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let app = params.iter().find(|(name, _)| *name == "app").and_then(|(_, app)| app.parse().ok());
+    let app = params.iter().find_map(|(name, value)| match name {
+        "app" => Some(value),
+        "repository" => Some(value.strip_suffix(".git").unwrap_or(value)),
+        _ => None,
+    });
+    let app = app.and_then(|app| app.parse().ok());
     let peer = request.extensions().get::<Peer>().copied();
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let admitted = admit(&door, (need, voice), app.as_ref(), peer, &method, &headers).await;
     let (path, viewer) = match (&admitted, voice) {
-        (_, Voice::Json | Voice::Jenkins) => (String::new(), None),
+        (_, Voice::Json | Voice::Jenkins | Voice::Git) => (String::new(), None),
         (admitted, Voice::Page) => {
             let caller = admitted.as_ref().ok().and_then(Option::as_ref);
             (request.uri().path().to_owned(), caller.cloned())
@@ -35,7 +40,8 @@ pub(crate) async fn guard(
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            match tokio::time::timeout(super::PATIENCE, next.run(request)).await {
+            let patience = if voice == Voice::Git { git::PATIENCE } else { super::PATIENCE };
+            match tokio::time::timeout(patience, next.run(request)).await {
                 Ok(response) => response,
                 Err(_) => Unable::later(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -50,6 +56,7 @@ pub(crate) async fn guard(
     };
     match voice {
         Voice::Json | Voice::Jenkins => response,
+        Voice::Git => git::as_text(response),
         Voice::Page => desk::as_page(&door, response, &path, viewer.as_ref()),
     }
 }
@@ -68,7 +75,7 @@ async fn admit(
         Voice::Page => true,
         Voice::Json => matches!(&found, Ok(Some(caller)) if caller.has_session()),
         // A browser keeps a password, too, and sends it along whoever made it ask.
-        Voice::Jenkins => says_where(headers),
+        Voice::Jenkins | Voice::Git => says_where(headers),
     };
     if changes && by_browser && !is_same_origin(headers) {
         let title = "this was asked for by a page of another site, and was not done";

@@ -125,8 +125,8 @@ pub(crate) async fn identify(
         let principal = door.control.tokens().verify(token).await?;
         return Ok(Some(Caller { principal, proof: Proof::Token(Secret::new(token)) }));
     }
-    if voice == Voice::Jenkins {
-        // No cookie opens what speaks like Jenkins: a password is all its clients have.
+    if matches!(voice, Voice::Jenkins | Voice::Git) {
+        // No cookie opens what speaks like Jenkins or git: a password is all their clients have.
         let Some(token) = password_of(headers) else { return Ok(None) };
         let principal = door.control.tokens().verify(token.reveal()).await?;
         return Ok(Some(Caller { principal, proof: Proof::Token(token) }));

@@ -82,6 +82,8 @@ pub enum Voice {
     Page,
     /// Clients of Jenkins: its own JSON, and a token as the password of a user.
     Jenkins,
+    /// Git: a token comes as a password, and problems go as text.
+    Git,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Running `git`: arguments only, an environment of its own, a limit on time and output, and
 //! nothing left behind when it is stopped.
 
-mod environment;
+pub(super) mod environment;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -51,7 +51,7 @@ impl Git {
     /// `what` ends the sentence "cannot …".
     pub(crate) fn sealed(what: impl Into<String>) -> Self {
         let mut git = Self::bare(what.into());
-        environment::seal(&mut git.command);
+        environment::seal(git.command.as_std_mut());
         git
     }
 
@@ -59,7 +59,7 @@ impl Git {
     /// which a surrounding git would point it elsewhere are taken away.
     pub(crate) fn personal(what: impl Into<String>, folder: &Path) -> Self {
         let mut git = Self::bare(what.into());
-        environment::unpoint(&mut git.command);
+        environment::unpoint(git.command.as_std_mut());
         git.arg("-C").arg(folder).args(["-c", "core.hooksPath=/dev/null"])
     }
 

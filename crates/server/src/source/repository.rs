@@ -34,6 +34,7 @@ const CONFIG: &str = "\
 	advertisePushOptions = true
 	shallowUpdate = true
 	maxInputSize = 2g
+	hideRefs = refs/toehold/kept
 [receive \"fsck\"]
 	badTimezone = ignore
 	missingSpaceBeforeDate = ignore

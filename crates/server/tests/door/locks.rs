@@ -10,6 +10,7 @@ use crate::stage::Stage;
 fn filled(route: &Route) -> String {
     let part = |part: &str| match part {
         "{app}" => "shop".to_owned(),
+        "{repository}" => "shop.git".to_owned(),
         "{number}" => "1".to_owned(),
         "{instance}" => "web.1".to_owned(),
         part if part.starts_with('{') => "feature1".to_owned(),
@@ -27,7 +28,7 @@ fn was_refused(route: &Route, answer: &Answer, status: u16) {
         (Voice::Page, 401) => {
             answer.status == 303 && answer.header("location").starts_with("/login?next=")
         }
-        (Voice::Json | Voice::Jenkins, 401) => {
+        (Voice::Json | Voice::Jenkins | Voice::Git, 401) => {
             answer.status == 401 && !answer.header("www-authenticate").is_empty()
         }
         _ => answer.status == status,

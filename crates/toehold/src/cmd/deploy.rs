@@ -102,7 +102,10 @@ async fn bring(
             "{files} changed files are not committed and not taken along; --dirty takes them"
         ));
     }
-    let repository = context.repository(app);
-    worktree.send(&snapshot.commit, repository.as_os_str()).await?;
+    let repository = match context.elsewhere() {
+        None => context.repository(app).into_os_string(),
+        Some(base) => format!("{}/git/{app}.git", base.trim_end_matches('/')).into(),
+    };
+    worktree.send(&snapshot.commit, &repository).await?;
     Ok((snapshot.commit, worktree.branch().await?))
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use serde_json::json;
 use toehold_server::control::{Pushed, Verdict};
+use toehold_server::source::service::PUSHER;
 
 use crate::cmd::follow;
 use crate::context::Context;
@@ -36,7 +37,9 @@ pub fn run(context: &Context, name: &str) -> Outcome {
         let waiting = objects
             .zip(us)
             .map(|(path, us)| json!({ "objects": path.to_string_lossy(), "hook": us }));
-        let body = json!({ "lines": lines, "waiting": waiting });
+        // Over HTTP and SSH somebody else pushes than whose process this is.
+        let by = std::env::var(PUSHER).ok().filter(|by| !by.is_empty());
+        let body = json!({ "lines": lines, "waiting": waiting, "by": by });
         let path = format!("/api/v1/apps/{app}/push");
         let pushed: Pushed = client.post(&path, &body).await?;
         for verdict in pushed.refs {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 use toehold_core::model::AppName;
-use toehold_core::wire::api::Done;
+use toehold_core::wire::api::{AppView, Done};
 
 use crate::args::Init;
 use crate::context::Context;
@@ -21,15 +21,24 @@ pub fn run(context: &Context, init: &Init) -> Outcome {
             .hint("git init && git add -A && git commit")
     })?;
     let name = name(init, context.named(), &top)?;
-    let layout = context.layout()?;
     let client = context.client()?;
-    if !client.is_here() {
-        return Err(Failure::user("`toehold init` works on the machine Toehold runs on")
-            .hint("run it there, or let a forge tell Toehold of pushes: docs/github.md"));
-    }
-    let done: Done = context.block_on(client.post("/api/v1/apps", &json!({ "name": name })))?;
-    let url = layout.repository(&name).display().to_string();
+    let done = context.block_on(async {
+        // Who may push to an app may not be one who may make it.
+        if context.elsewhere().is_some()
+            && client.get::<AppView>(&format!("/api/v1/apps/{name}")).await.is_ok()
+        {
+            return Ok(Done { text: format!("there is an app {name}"), event: None });
+        }
+        client.post("/api/v1/apps", &json!({ "name": name })).await
+    })?;
+    let url = match context.elsewhere() {
+        None => context.layout()?.repository(&name).display().to_string(),
+        Some(base) => format!("{}/git/{name}.git", base.trim_end_matches('/')),
+    };
     set_remote(&url)?;
+    if let Some(base) = context.elsewhere() {
+        set_helper(base)?;
+    }
     if context.json() {
         return show::json(&json!({ "app": name, "remote": url, "done": done }));
     }
@@ -55,7 +64,7 @@ fn set_remote(url: &str) -> Outcome {
     let known = git(Path::new("."), &["remote", "get-url", REMOTE]);
     let verb = match known {
         Some(known) if known == url => return Ok(()),
-        Some(known) if known.starts_with('/') => {
+        Some(known) if known.starts_with('/') || known.contains("/git/") => {
             show::talk(&format!("remote {REMOTE} led to {known} before"));
             "set-url"
         }
@@ -67,10 +76,23 @@ fn set_remote(url: &str) -> Outcome {
         }
         None => "add",
     };
-    let done = Command::new("git").args(["remote", verb, REMOTE, url]).status();
-    match done {
+    set("the remote", &["remote", verb, REMOTE, url])
+}
+
+/// Lets git find the token where the command finds it: in `TOEHOLD_TOKEN`. It is written nowhere;
+/// where it is not set, git asks whom it always asks.
+fn set_helper(base: &str) -> Outcome {
+    let key = format!("credential.{}.helper", base.trim_end_matches('/'));
+    set("the credential helper", &["config", "--replace-all", &key, HELPER])
+}
+
+const HELPER: &str = "!f() { test \"$1\" = get && test -n \"$TOEHOLD_TOKEN\" && \
+                      printf 'username=toehold\\npassword=%s\\n' \"$TOEHOLD_TOKEN\"; }; f";
+
+fn set(what: &str, arguments: &[&str]) -> Outcome {
+    match Command::new("git").args(arguments).status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::world(format!("git could not set the remote: {status}"))),
+        Ok(status) => Err(Failure::world(format!("git could not set {what}: {status}"))),
         Err(error) => Err(Failure::world("cannot run git").because(&error)),
     }
 }

@@ -13,6 +13,7 @@ mod little;
 mod machines;
 mod prometheus;
 mod push;
+mod remote;
 mod stage;
 mod steer;
 mod story;

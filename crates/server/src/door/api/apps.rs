@@ -29,6 +29,9 @@ pub(crate) struct Push {
     /// Where the push waits for the verdict.
     #[serde(default)]
     waiting: Option<HeldPush>,
+    /// Who pushed, where that is another than whose process the hook is.
+    #[serde(default)]
+    by: Option<String>,
 }
 
 pub(crate) async fn list(
@@ -96,7 +99,8 @@ pub(crate) async fn push(
     Sent(push): Sent<Push>,
 ) -> Result<Json<Pushed>, Unable> {
     let lines = push.lines.join("\n");
-    let pushed = door.control.push(&app, &lines, push.waiting.as_ref(), caller.actor()).await?;
+    let actor = push.by.as_deref().unwrap_or_else(|| caller.actor());
+    let pushed = door.control.push(&app, &lines, push.waiting.as_ref(), actor).await?;
     Ok(Json(pushed))
 }
 

@@ -10,7 +10,7 @@ use super::Need::{
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{act, alertmanager, assets, desk, forge, jenkins, metrics, ofrep, openapi, origin, stream};
+use crate::door::{act, alertmanager, assets, desk, forge, git, jenkins, metrics, ofrep, openapi, origin, stream};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -64,6 +64,17 @@ const fn page(
     serve: Serve,
 ) -> Route {
     Route { method, path, need, voice: Voice::Page, summary, body: "", serve }
+}
+
+/// A route for git.
+const fn git(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    summary: &'static str,
+    serve: Serve,
+) -> Route {
+    Route { method, path, need, voice: Voice::Git, summary, body: "", serve }
 }
 
 /// Every route there is: a line each, to be read across.
@@ -149,6 +160,9 @@ pub static ROUTES: &[Route] = &[
     ci(GET, "/jenkins/job/{app}/{build}/testReport/api/json", Look, "The tests of a build", || get(jenkins::build::tests)),
     ci(POST, "/jenkins/job/{app}/{build}/stop", Deploy, "Stop a build", || post(jenkins::build::stop)),
     ci(POST, "/jenkins/notify", SomeDeploy, "What the Notification plugin says of a job", || post(jenkins::notify::take)),
+    git(GET, "/git/{repository}/info/refs", Look, "What git asks first; for a push, `deploy:APP` is needed", || get(git::refs)),
+    git(POST, "/git/{repository}/git-receive-pack", Deploy, "git push", || post(git::push)),
+    git(POST, "/git/{repository}/git-upload-pack", Look, "git fetch", || post(git::fetch)),
     page(GET, "/", Known, "Every app", || get(desk::apps)),
     page(GET, "/apps/{app}", Look, "An app", || get(desk::app)),
     page(GET, "/apps/{app}/live", Look, "The parts of an app's page that changed", || get(desk::live)),

@@ -1,6 +1,6 @@
 //! What git is told beside its arguments.
 
-use tokio::process::Command;
+use std::process::Command;
 
 /// What every command is told, whatever the repository's own configuration says.
 const HARDENING: [&str; 8] = [
@@ -52,6 +52,14 @@ const POINTING: [&str; 16] = [
 
 /// Lets nothing of the machine's, a user's or a surrounding git's configuration through.
 pub(super) fn seal(command: &mut Command) {
+    seal_variables(command);
+    for setting in HARDENING {
+        command.args(["-c", setting]);
+    }
+}
+
+/// The same by the environment alone: the repository's own configuration and hooks count.
+pub(in crate::source) fn seal_variables(command: &mut Command) {
     command.env_clear().env("LC_ALL", "C.UTF-8");
     for name in PASSED {
         if let Some(value) = std::env::var_os(name) {
@@ -65,9 +73,6 @@ pub(super) fn seal(command: &mut Command) {
         .env("GIT_ASKPASS", "true")
         .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=15")
         .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:file");
-    for setting in HARDENING {
-        command.args(["-c", setting]);
-    }
 }
 
 /// Takes away what would make git work elsewhere than where it is started.
