@@ -20,6 +20,7 @@ mod machines;
 mod mirror;
 mod observe;
 mod outside;
+mod poll;
 mod project;
 mod push;
 mod queue;
@@ -306,6 +307,7 @@ impl Control {
         if let (Some(settings), Some(mirror)) = (redis, mirror) {
             control.tasks.spawn(mirror::run(Arc::clone(&control), settings, mirror));
         }
+        poll::begin(&control);
         Ok(control)
     }
 

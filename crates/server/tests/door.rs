@@ -37,6 +37,8 @@ mod metrics;
 mod origin;
 #[path = "door/people.rs"]
 mod people;
+#[path = "door/poll.rs"]
+mod poll;
 #[path = "door/redis.rs"]
 mod redis;
 #[path = "door/streams.rs"]

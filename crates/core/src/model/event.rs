@@ -99,6 +99,10 @@ event_kinds! {
     PushReceived = "push.received",
     /// A push was not built, and why.
     PushIgnored = "push.ignored",
+    /// A forge does not answer.
+    ForgeUnreachable = "forge.unreachable",
+    /// A forge that did not answer does so again.
+    ForgeReached = "forge.reached",
     /// A build waits for the builder.
     BuildQueued = "build.queued",
     /// A build began.

@@ -1,6 +1,7 @@
 //! The address of a repository on another machine, as an operator configured it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -126,7 +127,25 @@ fn look_at_host(authority: &str) -> Result<(), &'static str> {
     if host.starts_with('-') || user.starts_with('-') {
         return Err("a host or user that begins with - would be read as an option");
     }
+    if is_of_the_link(host) {
+        return Err("an address of the local link is where clouds keep a machine's own secrets");
+    }
     Ok(())
+}
+
+/// Whether a host, with or without a port, is a link-local address, or no single host's.
+pub(crate) fn is_of_the_link(host: &str) -> bool {
+    let without_port = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    bare(host).or_else(|| bare(without_port)).is_some_and(is_no_host)
+}
+
+/// Whether nobody who is meant has this address.
+pub(crate) fn is_no_host(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(it) => it.is_link_local() || it.is_unspecified() || it.is_multicast(),
+        IpAddr::V6(it) => it.is_unicast_link_local() || it.is_unspecified() || it.is_multicast(),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use thiserror::Error;
 use toehold_core::model::{AppName, BranchName, CommitId};
 use toehold_core::time::Timestamp;
 
+pub use field::asks_for_no_build;
 pub use forge::{Forge, ForgeError};
 
 /// The longest body that is read, in bytes: the forges send no longer one.

@@ -46,7 +46,7 @@ pub(crate) fn icon(name: &str) -> Markup {
 pub(crate) const fn of_event(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::PushReceived | K::PushIgnored => "push",
+        K::PushReceived | K::PushIgnored | K::ForgeUnreachable | K::ForgeReached => "push",
         K::BuildQueued
         | K::BuildStarted
         | K::StepEnded
@@ -117,6 +117,7 @@ pub(crate) const fn tone(kind: EventKind) -> &'static str {
         | K::AlertRaised
         | K::AlertStale
         | K::MessageFailed
+        | K::ForgeUnreachable
         | K::DecisionRefused
         | K::DiskLow => "bad",
         K::BuildFixed
@@ -124,7 +125,8 @@ pub(crate) const fn tone(kind: EventKind) -> &'static str {
         | K::DeployDone
         | K::RolloutPromoted
         | K::InstanceHealthy
-        | K::AlertCleared => "good",
+        | K::AlertCleared
+        | K::ForgeReached => "good",
         _ => "plain",
     }
 }

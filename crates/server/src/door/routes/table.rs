@@ -10,7 +10,9 @@ use super::Need::{
 use super::{Need, Route, Voice};
 use crate::door::Door;
 use crate::door::api::{apps, builds, events, flags, health, instances, machines, people, secrets};
-use crate::door::{act, alertmanager, assets, desk, forge, git, jenkins, metrics, ofrep, openapi, origin, stream};
+use crate::door::{
+    act, alertmanager, assets, desk, forge, git, jenkins, metrics, ofrep, openapi, origin, stream,
+};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;

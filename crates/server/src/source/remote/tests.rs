@@ -33,6 +33,11 @@ fn what_could_run_something_or_leak_is_refused() {
         "https:///x",
         "https://user:pw@host/x",
         "https://host/\nx",
+        "http://169.254.169.254/latest/meta-data",
+        "http://169.254.169.254:80/x",
+        "http://[fe80::1]/x",
+        "http://[::ffff:169.254.169.254]/x",
+        "ssh://git@0.0.0.0/x",
         "https://ho st/x",
     ] {
         assert!(bad.parse::<Remote>().is_err(), "{bad:?} was taken");

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use toehold_core::model::{BranchName, CommitId};
 
@@ -80,16 +81,37 @@ pub async fn remote_head(
     branch: &BranchName,
     token: Option<&str>,
 ) -> Result<Option<CommitId>, SourceError> {
-    let what = format!("ask {remote} for branch {branch}");
-    let name = format!("refs/heads/{branch}");
+    let heads = remote_heads(timeout, remote, std::slice::from_ref(branch), token).await?;
+    Ok(heads.into_values().next())
+}
+
+/// The commits that branches are at on the remote; those it does not have are left out.
+///
+/// # Errors
+/// Where the remote cannot be asked.
+pub async fn remote_heads(
+    timeout: Duration,
+    remote: &Remote,
+    branches: &[BranchName],
+    token: Option<&str>,
+) -> Result<BTreeMap<BranchName, CommitId>, SourceError> {
+    let names: Vec<&str> = branches.iter().map(BranchName::as_str).collect();
+    let what = format!("ask {remote} for {}", names.join(", "));
     let git = Git::sealed(&what)
-        .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str(), &name])
+        .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str()])
+        .args(names.iter().map(|name| format!("refs/heads/{name}")))
         .timeout(timeout);
     let stdout = with_token(git, remote, token).run().await?;
     let text = String::from_utf8_lossy(&stdout);
-    // The name is a pattern that also matches `refs/heads/x/refs/heads/main`.
-    let line = text.lines().filter_map(|line| line.split_once('\t')).find(|it| it.1 == name);
-    line.map(|(commit, _)| commit_in(commit.as_bytes(), &what)).transpose()
+    let mut heads = BTreeMap::new();
+    for (commit, name) in text.lines().filter_map(|line| line.split_once('\t')) {
+        // Each name is a pattern that also matches `refs/heads/x/refs/heads/main`.
+        let branch = name.strip_prefix("refs/heads/");
+        if let Some(branch) = branches.iter().find(|it| Some(it.as_str()) == branch) {
+            heads.insert(branch.clone(), commit_in(commit.as_bytes(), &what)?);
+        }
+    }
+    Ok(heads)
 }
 
 /// As forges take it: any user name, the token as password. By the environment, since arguments

@@ -42,6 +42,22 @@ impl Repository {
         })
     }
 
+    /// The whole message of a commit, at most 64 KiB of it.
+    ///
+    /// # Errors
+    /// Where the commit is not here.
+    pub async fn commit_message(&self, commit: &CommitId) -> Result<String, SourceError> {
+        let what = format!("read the message of {}", commit.short());
+        let stdout = self
+            .reading(&what, None)
+            .args(["-c", "i18n.logOutputEncoding=UTF-8"])
+            .args(["show", "--no-patch", "--no-show-signature", "--no-notes", "--no-color"])
+            .args(["--format=%B", "--end-of-options", commit.as_str()])
+            .run()
+            .await?;
+        Ok(String::from_utf8_lossy(&stdout[..stdout.len().min(64 * 1024)]).into_owned())
+    }
+
     /// A text file of a commit, such as `toehold.toml`; `None` where the commit has none.
     ///
     /// # Errors

@@ -14,6 +14,13 @@ pub(super) const TEXT_KEPT: usize = 200;
 /// What in a commit's message asks for no build.
 const SKIP: [&str; 3] = ["[skip ci]", "[ci skip]", "[no ci]"];
 
+/// Whether a commit's message asks for no build.
+#[must_use]
+pub fn asks_for_no_build(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    SKIP.iter().any(|word| message.contains(word))
+}
+
 /// What a delivery says of one ref.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moved<'a> {
@@ -52,7 +59,6 @@ impl Moved<'_> {
             return Ok(DeliveryKind::Deleted { repository, branch });
         }
         let before = self.before.map(|it| self::commit("before", it)).transpose()?;
-        let message = self.message.to_ascii_lowercase();
         Ok(DeliveryKind::Push(Push {
             repository,
             branch,
@@ -61,7 +67,7 @@ impl Moved<'_> {
             forced: self.forced,
             subject: shown(self.message.lines().next().unwrap_or_default()),
             author: shown(self.author),
-            skip: SKIP.iter().any(|word| message.contains(word)),
+            skip: asks_for_no_build(self.message),
         }))
     }
 }
