@@ -26,6 +26,7 @@ mod push;
 mod queue;
 mod reach;
 mod recover;
+mod report;
 mod retention;
 mod secrets;
 mod turn;
@@ -308,6 +309,7 @@ impl Control {
             control.tasks.spawn(mirror::run(Arc::clone(&control), settings, mirror));
         }
         poll::begin(&control);
+        report::begin(&control);
         Ok(control)
     }
 

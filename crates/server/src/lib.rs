@@ -12,6 +12,7 @@ pub mod dial;
 pub mod door;
 pub mod flags;
 pub mod fleet;
+pub mod forge;
 pub mod layout;
 pub mod metrics;
 pub mod mirror;

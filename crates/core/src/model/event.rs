@@ -103,6 +103,8 @@ event_kinds! {
     ForgeUnreachable = "forge.unreachable",
     /// A forge that did not answer does so again.
     ForgeReached = "forge.reached",
+    /// A forge will not take what it was told of a commit; said once.
+    ReportFailed = "report.failed",
     /// A build waits for the builder.
     BuildQueued = "build.queued",
     /// A build began.

@@ -167,8 +167,15 @@ impl Control {
         if let Some(event) = event {
             txn = txn.write(Write::event(&event));
         }
+        txn.writes.extend(self.reports_since(build).await);
         self.store().commit(txn).await?;
         Ok(())
+    }
+
+    /// What a forge is told of a build, since it was written down the last time.
+    async fn reports_since(&self, build: &Build) -> Vec<Write> {
+        let before = self.build(&build.app, build.number).await.ok();
+        self.reports_of_build(before.as_ref(), build)
     }
 
     /// Writes down how a build ended, and wishes for what it made.
@@ -250,6 +257,7 @@ impl Control {
         for letter in self.build_failed_letter(&build, &failure).await {
             txn = txn.write(letter);
         }
+        txn.writes.extend(self.reports_since(&build).await);
         self.store().commit(txn).await?;
         Ok(())
     }
@@ -266,6 +274,7 @@ impl Control {
         let secrets = self.parts.vault.current(&build.app)?;
         self.flags().declare(&build.app, &spec.flags, "toehold").await?;
         let name = build.app.clone();
+        let reports = self.reports_since(&build).await;
         self.change(&name, "toehold", build.cause, |situation, releases| {
             let release = release(&build, manifest, &spec, secrets.clone(), situation.now);
             releases.insert(release.number, release.clone());
@@ -290,6 +299,7 @@ impl Control {
             }
             let mut change = Change::from(decision);
             change.more.push(Write::put(build_key(&build.app, build.number), &build));
+            change.more.extend_from_slice(&reports);
             if let Some(broken) = fixed {
                 change.more.extend(self.build_fixed_letter(&build, broken));
             }

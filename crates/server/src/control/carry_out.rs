@@ -67,7 +67,8 @@ impl Control {
             return self.refuse(name, decision, all.join("; ")).await;
         }
         let before = loaded.app.clone();
-        let txn = self.write_down(&before, loaded.rev, &change, by);
+        let mut txn = self.write_down(&before, loaded.rev, &change, by);
+        txn.writes.extend(self.reports_of_decision(&before, &change.decision.events).await);
         let decided_us = self.clock().now_us();
         let committed = match self.store().commit(txn).await {
             Ok(committed) => committed,

@@ -182,6 +182,7 @@ impl Control {
                 let events = wanted.events(&build, actor);
                 let mut change = Change::from(only_saying(&app, events));
                 change.more.push(Write::put(build_key(name, number), &build));
+                change.more.extend(self.reports_of_build(None, &build));
                 change.expect.extend(wanted.once.iter().map(|once| (once.clone(), Rev::NONE)));
                 change.more.extend(wanted.remembered(number));
                 Ok(change)

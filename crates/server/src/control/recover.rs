@@ -47,13 +47,16 @@ impl Control {
     async fn take_up(&self, mut build: Build) -> Result<bool, ControlError> {
         let begun = self.begun(&build).await?;
         if begun >= ATTEMPTS {
+            let was = build.clone();
             build.phase =
                 BuildPhase::Cancelled { why: format!("Toehold ended {begun} times while it ran") };
             build.ended_at = Some(self.clock().now());
             let event = super::build_events::cancelled(&build, self.clock().now());
-            let txn = Txn::by("toehold")
+            let reports = self.reports_of_build(Some(&was), &build);
+            let mut txn = Txn::by("toehold")
                 .write(Write::put(build_key(&build.app, build.number), &build))
                 .write(Write::event(&event));
+            txn.writes.extend(reports);
             self.store().commit(txn).await?;
             return Ok(false);
         }

@@ -1,10 +1,11 @@
 //! The address of a repository on another machine, as an operator configured it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
+
+use crate::dial::is_no_host;
 
 /// An address that git may be given: `https`, `http`, `ssh` or `file`, an absolute path, or
 /// `user@host:path`. Never a transport helper (`ext::…` runs commands), an option, or an address
@@ -138,14 +139,6 @@ pub(crate) fn is_of_the_link(host: &str) -> bool {
     let without_port = host.rsplit_once(':').map_or(host, |(host, _)| host);
     let bare = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse().ok();
     bare(host).or_else(|| bare(without_port)).is_some_and(is_no_host)
-}
-
-/// Whether nobody who is meant has this address.
-pub(crate) fn is_no_host(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(it) => it.is_link_local() || it.is_unspecified() || it.is_multicast(),
-        IpAddr::V6(it) => it.is_unicast_link_local() || it.is_unspecified() || it.is_multicast(),
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 8] = [
         "builder",
         "fleet",
         "flags",
+        "forge",
         "metrics",
         "mirror",
         "notify",

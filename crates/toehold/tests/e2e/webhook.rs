@@ -38,6 +38,82 @@ impl Forge {
     }
 }
 
+/// The forge's API: takes everything, and writes down what was asked.
+fn api() -> (u16, mpsc::Receiver<(String, serde_json::Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("it has one").port();
+    let (sender, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a link");
+            let (mut text, mut piece) = (Vec::new(), [0; 4096]);
+            let is_whole = |text: &[u8]| {
+                let text = String::from_utf8_lossy(text).into_owned();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                let lines = head.lines().filter_map(|line| line.split_once(": "));
+                let length =
+                    lines.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+                let length = length.map_or(0, |(_, it)| it.parse().unwrap_or(0));
+                (body.len() >= length).then(|| (head.to_owned(), body.to_owned()))
+            };
+            let (head, body) = loop {
+                if let Some(whole) = is_whole(&text) {
+                    break whole;
+                }
+                let count = stream.read(&mut piece).expect("it comes");
+                text.extend_from_slice(&piece[..count]);
+            };
+            let answer = if head.starts_with("GET") { "[]" } else { "{\"id\":1}" };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 201 Created\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+                answer.len()
+            );
+            let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::Null);
+            if sender.send((head, body)).is_err() {
+                return;
+            }
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn the_forge_is_told_what_came_of_a_push() {
+    let forge = Forge::new();
+    let (port, asked) = api();
+    let more = format!("token_file = \"token\"\napi_url = \"http://127.0.0.1:{port}\"\n");
+    let stage = Stage::with_settings(&(forge.settings() + &more));
+    std::fs::write(stage.state().join("github-secrets"), SECRET).expect("written");
+    std::fs::write(stage.state().join("token"), "ghp_sesame\n").expect("written");
+    let app = stage.app("hello");
+    let remote = forge.path();
+    app.git(&["push", "--quiet", remote.to_str().expect("text"), "HEAD:refs/heads/main"]);
+    let commit = app.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    deliver(&stage, "1", SECRET, "push", &told("refs/heads/main", &commit, false));
+    app.until_heard("v1");
+    let (mut statuses, mut deployments) = (Vec::new(), Vec::new());
+    let is_done = |statuses: &[String], deployments: &[String]| {
+        statuses.iter().any(|it| it == "toehold/deploy success")
+            && deployments.iter().any(|it| it == "success")
+    };
+    while !is_done(&statuses, &deployments) {
+        let (head, body) = asked.recv_timeout(Duration::from_mins(1)).expect("it is told");
+        assert!(head.to_ascii_lowercase().contains("authorization: bearer ghp_sesame"), "{head}");
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        if head.contains(&format!("/statuses/{commit} ")) {
+            statuses.push(format!("{} {}", text("context"), text("state")));
+        } else if head.contains("/deployments/1/statuses ") {
+            deployments.push(text("state"));
+        }
+    }
+    for status in ["toehold/test success", "toehold/lint success"] {
+        assert!(statuses.iter().any(|it| it == status), "{status} is missing: {statuses:?}");
+    }
+    let told = app.events("report.failed");
+    assert!(told.is_empty(), "{told:?}");
+}
+
 /// What GitHub says of a push.
 fn told(reference: &str, commit: &str, deleted: bool) -> String {
     serde_json::json!({

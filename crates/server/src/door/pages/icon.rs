@@ -46,7 +46,11 @@ pub(crate) fn icon(name: &str) -> Markup {
 pub(crate) const fn of_event(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::PushReceived | K::PushIgnored | K::ForgeUnreachable | K::ForgeReached => "push",
+        K::PushReceived
+        | K::PushIgnored
+        | K::ForgeUnreachable
+        | K::ForgeReached
+        | K::ReportFailed => "push",
         K::BuildQueued
         | K::BuildStarted
         | K::StepEnded
@@ -118,6 +122,7 @@ pub(crate) const fn tone(kind: EventKind) -> &'static str {
         | K::AlertStale
         | K::MessageFailed
         | K::ForgeUnreachable
+        | K::ReportFailed
         | K::DecisionRefused
         | K::DiskLow => "bad",
         K::BuildFixed

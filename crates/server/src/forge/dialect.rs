@@ -1,0 +1,138 @@
+//! A commit's status in the words of each forge.
+
+use serde_json::{Value, json};
+
+use crate::forge::report::Waiting;
+use crate::forge::{Api, Place, State, Status};
+
+/// The longest description the strictest of them shows, in characters.
+const DESCRIPTION: usize = 140;
+
+/// Path and body of the call that sets a status. Bitbucket wants an address in any case.
+pub(super) fn status(place: &Place, waiting: &Waiting, status: &Status) -> (String, Value) {
+    let (repository, commit) = (&place.repository, waiting.commit.as_str());
+    let (context, text) = (status.context.title(), cut(&status.text));
+    let link = waiting.link.as_deref();
+    match place.api {
+        Api::Github | Api::Gitea => {
+            let mut body =
+                json!({ "state": state(status.state), "context": context, "description": text });
+            if let Some(link) = link {
+                body["target_url"] = link.into();
+            }
+            (format!("/repos/{repository}/statuses/{commit}"), body)
+        }
+        Api::Gitlab => {
+            let state = match status.state {
+                State::Pending => "running",
+                State::Success => "success",
+                State::Failure => "failed",
+                State::Error => "canceled",
+            };
+            let mut body = json!({ "state": state, "name": context, "description": text });
+            if let Some(link) = link {
+                body["target_url"] = link.into();
+            }
+            let project = repository.replace('/', "%2F");
+            (format!("/projects/{project}/statuses/{commit}"), body)
+        }
+        Api::BitbucketCloud | Api::BitbucketDataCenter => {
+            let is_cloud = place.api == Api::BitbucketCloud;
+            let state = match status.state {
+                State::Pending => "INPROGRESS",
+                State::Success => "SUCCESSFUL",
+                State::Failure => "FAILED",
+                State::Error if is_cloud => "STOPPED",
+                State::Error => "CANCELLED",
+            };
+            let body = json!({
+                "key": context, "name": context, "state": state, "description": text,
+                "url": link.unwrap_or("https://localhost/"),
+            });
+            if is_cloud {
+                return (
+                    format!("/repositories/{repository}/commit/{commit}/statuses/build"),
+                    body,
+                );
+            }
+            let (project, slug) = repository.split_once('/').unwrap_or(("", repository));
+            (format!("/projects/{project}/repos/{slug}/commits/{commit}/builds"), body)
+        }
+    }
+}
+
+const fn state(state: State) -> &'static str {
+    match state {
+        State::Pending => "pending",
+        State::Success => "success",
+        State::Failure => "failure",
+        State::Error => "error",
+    }
+}
+
+/// One line that no forge refuses for its length.
+pub(super) fn cut(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= DESCRIPTION {
+        return line;
+    }
+    line.chars().take(DESCRIPTION - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use toehold_core::model::Number;
+    use toehold_core::time::Timestamp;
+
+    use super::*;
+    use crate::forge::{Context, Report};
+
+    fn said(api: Api, repository: &str, state: State) -> (String, Value) {
+        let place = Place { api, base: String::new(), repository: repository.to_owned() };
+        let status = Status { context: Context::Test, state, text: "x".repeat(200) };
+        let waiting = Waiting {
+            app: "shop".parse().expect("a name"),
+            number: Number(42),
+            commit: "a".repeat(40).parse().expect("a commit"),
+            link: None,
+            report: Report::Status(status.clone()),
+            created_at: Timestamp::default(),
+        };
+        super::status(&place, &waiting, &status)
+    }
+
+    #[test]
+    fn each_forge_is_told_in_its_own_words() {
+        let commit = "a".repeat(40);
+        for (api, repository, path, state) in [
+            (Api::Github, "acme/shop", format!("/repos/acme/shop/statuses/{commit}"), "error"),
+            (Api::Gitea, "acme/shop", format!("/repos/acme/shop/statuses/{commit}"), "error"),
+            (
+                Api::Gitlab,
+                "a/b/shop",
+                format!("/projects/a%2Fb%2Fshop/statuses/{commit}"),
+                "canceled",
+            ),
+            (
+                Api::BitbucketCloud,
+                "acme/shop",
+                format!("/repositories/acme/shop/commit/{commit}/statuses/build"),
+                "STOPPED",
+            ),
+            (
+                Api::BitbucketDataCenter,
+                "ACME/shop",
+                format!("/projects/ACME/repos/shop/commits/{commit}/builds"),
+                "CANCELLED",
+            ),
+        ] {
+            let (found, body) = said(api, repository, State::Error);
+            assert_eq!((found, &body["state"]), (path, &json!(state)), "{api:?}");
+            let text = body["description"].as_str().expect("it is a text");
+            assert_eq!(text.chars().count(), DESCRIPTION);
+        }
+        // Bitbucket's keys have at most 40 characters, and an address must be there.
+        let (_, body) = said(Api::BitbucketCloud, "acme/shop", State::Pending);
+        assert!(body["key"].as_str().is_some_and(|key| key.len() <= 40) && !body["url"].is_null());
+    }
+}
