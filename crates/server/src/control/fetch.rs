@@ -10,7 +10,7 @@ use super::{Control, ControlError};
 use crate::secret::Secret;
 use crate::settings::ForgeSettings;
 use crate::source::remote::Remote;
-use crate::source::repository::Wanted;
+use crate::source::repository::{Login, Wanted};
 use crate::source::webhook::Forge;
 
 /// The waits before a forge that does not answer is asked again, while the build waits. What is
@@ -32,14 +32,13 @@ impl Control {
         if repository.has(&build.commit).await? {
             return Ok(());
         }
-        let set = forge.parse().ok().and_then(|forge: Forge| self.forge_of(&build.app, forge));
-        let Some(set) = set else { return Ok(()) };
-        let (remote, token) = access(&build.app, set)?;
+        let Ok(forge) = forge.parse::<Forge>() else { return Ok(()) };
+        let Some(set) = self.forge_of(&build.app, forge) else { return Ok(()) };
+        let (remote, login) = access(&build.app, forge, set)?;
         let wanted = Wanted::Commit(build.commit.clone());
         let mut waits = WAITS.iter();
         loop {
-            let token = token.as_ref().map(Secret::reveal);
-            let fetching = repository.fetch(&remote, &wanted, token);
+            let fetching = repository.fetch(&remote, &wanted, login.as_ref());
             let fetched = tokio::select! {
                 fetched = fetching => fetched,
                 // What comes of it is said by whoever cancelled.
@@ -58,18 +57,24 @@ impl Control {
     }
 }
 
-/// Where to fetch from, and by which token.
+/// Where to fetch from, and what lets us in.
 pub(super) fn access(
     app: &AppName,
+    forge: Forge,
     set: &ForgeSettings,
-) -> Result<(Remote, Option<Secret>), ControlError> {
+) -> Result<(Remote, Option<Login>), ControlError> {
     let remote =
         set.url.parse().map_err(|source| ControlError::Remote { app: app.clone(), source })?;
-    Ok((remote, token(set)?))
+    // The others take any name beside a token.
+    let user = match forge {
+        Forge::Bitbucket => "x-token-auth",
+        Forge::Github | Forge::Gitlab | Forge::Gitea | Forge::Forgejo => "x-access-token",
+    };
+    Ok((remote, token(set)?.map(|token| Login { user, token })))
 }
 
 /// The token of a forge, read each time, so that a new one counts at once.
-pub(super) fn token(set: &ForgeSettings) -> Result<Option<Secret>, ControlError> {
+fn token(set: &ForgeSettings) -> Result<Option<Secret>, ControlError> {
     let Some(path) = &set.token_file else { return Ok(None) };
     let text = std::fs::read_to_string(path)
         .map_err(|source| ControlError::File { path: path.clone(), source })?;

@@ -17,7 +17,6 @@ use tracing::warn;
 use super::fetch::access;
 use super::push::Wanted;
 use super::{Control, ControlError};
-use crate::secret::Secret;
 use crate::settings::ForgeSettings;
 use crate::source::repository::{Wanted as Fetched, remote_heads};
 use crate::source::webhook::{Forge, asks_for_no_build};
@@ -112,14 +111,14 @@ impl Poll {
         if tracks.is_empty() {
             return Ok(());
         }
-        let (remote, token) = access(&self.app, &self.set)?;
-        let token = token.as_ref().map(Secret::reveal);
+        let (remote, login) = access(&self.app, self.forge, &self.set)?;
+        let login = login.as_ref();
         let branches: Vec<BranchName> = tracks.keys().cloned().collect();
         // Before the forge is asked: what is told of meanwhile is newer than its answer.
         let builds = control.builds(&self.app).await?;
         let heads = {
             let _turn = turns.acquire().await;
-            remote_heads(PATIENCE, &remote, &branches, token).await?
+            remote_heads(PATIENCE, &remote, &branches, login).await?
         };
         let key = self.key();
         let kept = control.store().get_as::<Seen>(&key).await?.map(|doc| doc.value);
@@ -135,7 +134,7 @@ impl Poll {
                 continue;
             }
             let repository = control.repository(&self.app)?;
-            repository.fetch(&remote, &Fetched::Commit(head.clone()), token).await?;
+            repository.fetch(&remote, &Fetched::Commit(head.clone()), login).await?;
             let newest = |builds: &[Build]| {
                 builds.iter().find(|build| build.branch == branch).map(|build| build.number)
             };

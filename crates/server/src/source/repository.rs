@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toehold_core::model::{AppName, BranchName, CommitId};
 use toehold_core::time::Timestamp;
 
-pub use fetch::{Wanted, remote_head, remote_heads};
+pub use fetch::{Login, Wanted, remote_head, remote_heads};
 
 use crate::source::SourceError;
 use crate::source::git::Git;

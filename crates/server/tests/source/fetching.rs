@@ -6,13 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use toehold_core::model::CommitId;
+use toehold_server::secret::Secret;
 use toehold_server::source::SourceError;
 use toehold_server::source::remote::Remote;
-use toehold_server::source::repository::{Repository, Wanted, remote_head};
+use toehold_server::source::repository::{Login, Repository, Wanted, remote_head};
 
 use crate::stage::{Stage, eventually, git};
 
 const TOKEN: &str = "ghp_verysecret";
+
+fn login() -> Login {
+    Login { user: "x-access-token", token: Secret::new(TOKEN) }
+}
 
 fn file_remote(path: &Path) -> Remote {
     format!("file://{}", path.display()).parse().expect("it is an address")
@@ -75,7 +80,7 @@ async fn a_remote_that_says_nothing_is_given_up_with_all_its_processes() {
     let main = "main".parse().expect("it is a branch");
     let asked = tokio::spawn({
         let remote = remote.clone();
-        async move { remote_head(Duration::from_secs(2), &remote, &main, Some(TOKEN)).await }
+        async move { remote_head(Duration::from_secs(2), &remote, &main, Some(&login())).await }
     });
     let (mut connection, _) = tokio::task::spawn_blocking(move || server.accept())
         .await
@@ -124,7 +129,7 @@ async fn a_token_is_not_carried_to_another_host() {
     });
     let remote: Remote = url.parse().expect("it is an address");
     let main = "main".parse().expect("it is a branch");
-    let error = remote_head(Duration::from_secs(10), &remote, &main, Some(TOKEN)).await;
+    let error = remote_head(Duration::from_secs(10), &remote, &main, Some(&login())).await;
     assert!(error.is_err());
     answering.await.expect("it does not panic");
     other.set_nonblocking(true).expect("it can be set");

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use toehold_core::model::{BranchName, CommitId};
 
+use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::source::git::{Git, REMOTE_TIMEOUT};
 use crate::source::remote::Remote;
@@ -21,7 +22,7 @@ pub enum Wanted {
 }
 
 impl Repository {
-    /// Fetches a commit and keeps it (see [`Repository::keep`]); answers which it was. `token` is
+    /// Fetches a commit and keeps it (see [`Repository::keep`]); answers which it was. `login` is
     /// sent to the remote's host only, and stands in no argument.
     ///
     /// # Errors
@@ -30,9 +31,9 @@ impl Repository {
         &self,
         remote: &Remote,
         wanted: &Wanted,
-        token: Option<&str>,
+        login: Option<&Login>,
     ) -> Result<CommitId, SourceError> {
-        self.fetch_within(REMOTE_TIMEOUT, remote, wanted, token).await
+        self.fetch_within(REMOTE_TIMEOUT, remote, wanted, login).await
     }
 
     /// The same, with another limit on its time.
@@ -44,12 +45,12 @@ impl Repository {
         timeout: Duration,
         remote: &Remote,
         wanted: &Wanted,
-        token: Option<&str>,
+        login: Option<&Login>,
     ) -> Result<CommitId, SourceError> {
         let commit = match wanted {
             Wanted::Commit(commit) => commit.clone(),
             Wanted::Branch(branch) => {
-                remote_head(timeout, remote, branch, token).await?.ok_or_else(|| {
+                remote_head(timeout, remote, branch, login).await?.ok_or_else(|| {
                     SourceError::NoBranch { branch: branch.to_string(), remote: remote.to_string() }
                 })?
             }
@@ -66,7 +67,7 @@ impl Repository {
             .args(["--no-recurse-submodules", "--no-auto-maintenance", "--"])
             .args([remote.as_str(), &format!("+{commit}:refs/toehold/kept/{commit}")])
             .timeout(timeout);
-        with_token(git, remote, token).run().await?;
+        with_token(git, remote, login).run().await?;
         Ok(commit)
     }
 }
@@ -79,9 +80,9 @@ pub async fn remote_head(
     timeout: Duration,
     remote: &Remote,
     branch: &BranchName,
-    token: Option<&str>,
+    login: Option<&Login>,
 ) -> Result<Option<CommitId>, SourceError> {
-    let heads = remote_heads(timeout, remote, std::slice::from_ref(branch), token).await?;
+    let heads = remote_heads(timeout, remote, std::slice::from_ref(branch), login).await?;
     Ok(heads.into_values().next())
 }
 
@@ -93,7 +94,7 @@ pub async fn remote_heads(
     timeout: Duration,
     remote: &Remote,
     branches: &[BranchName],
-    token: Option<&str>,
+    login: Option<&Login>,
 ) -> Result<BTreeMap<BranchName, CommitId>, SourceError> {
     let names: Vec<&str> = branches.iter().map(BranchName::as_str).collect();
     let what = format!("ask {remote} for {}", names.join(", "));
@@ -101,7 +102,7 @@ pub async fn remote_heads(
         .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str()])
         .args(names.iter().map(|name| format!("refs/heads/{name}")))
         .timeout(timeout);
-    let stdout = with_token(git, remote, token).run().await?;
+    let stdout = with_token(git, remote, login).run().await?;
     let text = String::from_utf8_lossy(&stdout);
     let mut heads = BTreeMap::new();
     for (commit, name) in text.lines().filter_map(|line| line.split_once('\t')) {
@@ -114,13 +115,22 @@ pub async fn remote_heads(
     Ok(heads)
 }
 
-/// As forges take it: any user name, the token as password. By the environment, since arguments
+/// What lets us in over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name: most forges take any beside a token.
+    pub user: &'static str,
+    /// The token, as the password.
+    pub token: Secret,
+}
+
+/// By the environment, since arguments
 /// can be read by everyone on the machine; for the remote's own host, since a redirect could lead
 /// elsewhere.
-fn with_token(git: Git, remote: &Remote, token: Option<&str>) -> Git {
-    match (token, remote.http_origin()) {
-        (Some(token), Some(origin)) => {
-            let basic = STANDARD.encode(format!("x-access-token:{token}"));
+fn with_token(git: Git, remote: &Remote, login: Option<&Login>) -> Git {
+    match (login, remote.http_origin()) {
+        (Some(login), Some(origin)) => {
+            let basic = STANDARD.encode(format!("{}:{}", login.user, login.token.reveal()));
             git.env("GIT_CONFIG_COUNT", "1")
                 .env("GIT_CONFIG_KEY_0", format!("http.{origin}.extraHeader"))
                 .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {basic}"))
