@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use toehold_core::model::{
-    AppName, BranchName, Build, CommitId, Event, EventKind, Subject, Track, Trigger,
+    AppName, BranchName, Build, Event, EventKind, Number, Subject, Track, Trigger,
 };
 use tokio::sync::Semaphore;
 use tracing::warn;
@@ -21,7 +21,7 @@ use crate::settings::ForgeSettings;
 use crate::source::repository::{Wanted as Fetched, remote_heads};
 use crate::source::webhook::{Forge, asks_for_no_build};
 use crate::store::{Key, Txn, Write};
-use judge::{Known, is_new};
+use judge::{Head, Known, Verdict, judge};
 use pace::Pace;
 
 /// How long a forge may take to say where its branches are.
@@ -34,7 +34,7 @@ const AT_ONCE: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     /// Where each branch was.
-    heads: BTreeMap<BranchName, CommitId>,
+    heads: BTreeMap<BranchName, Head>,
 }
 
 /// One repository that is looked at.
@@ -128,21 +128,22 @@ impl Poll {
         for (branch, head) in heads {
             let track = tracks.get(&branch).copied().unwrap_or(Track::Stable);
             let known = Known { seen: seen.heads.get(&branch), builds: &builds, is_first };
-            let new = is_new(&branch, track, &head, &known, control.clock().now());
-            if !new {
-                seen.heads.insert(branch, head);
-                continue;
+            let build = newest(&branch, &builds).unwrap_or_default();
+            match judge(&branch, track, &head, &known, control.clock().now()) {
+                Verdict::New => {}
+                Verdict::Unsettled => continue,
+                Verdict::Known => {
+                    seen.heads.insert(branch, Head { commit: head, build });
+                    continue;
+                }
             }
             let repository = control.repository(&self.app)?;
             repository.fetch(&remote, &Fetched::Commit(head.clone()), login).await?;
-            let newest = |builds: &[Build]| {
-                builds.iter().find(|build| build.branch == branch).map(|build| build.number)
-            };
-            if newest(&control.builds(&self.app).await?) != newest(&builds) {
+            if newest(&branch, &control.builds(&self.app).await?) != newest(&branch, &builds) {
                 // A webhook was quicker. The next look decides.
                 continue;
             }
-            seen.heads.insert(branch.clone(), head.clone());
+            seen.heads.insert(branch.clone(), Head { commit: head.clone(), build });
             if asks_for_no_build(&repository.commit_message(&head).await?) {
                 self.passed_over(control, &branch).await;
                 continue;
@@ -192,6 +193,11 @@ impl Poll {
             facts: serde_json::json!({ "forge": self.forge, "repository": self.set.repository }),
         }
     }
+}
+
+/// The number of a branch's newest build; `builds` begin with the newest.
+fn newest(branch: &BranchName, builds: &[Build]) -> Option<Number> {
+    builds.iter().find(|build| build.branch == *branch).map(|build| build.number)
 }
 
 /// An error and all that led to it, on one line.

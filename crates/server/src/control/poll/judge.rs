@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use toehold_core::model::{BranchName, Build, BuildPhase, CommitId, StepKind, Track};
+use serde::{Deserialize, Serialize};
+use toehold_core::model::{
+    BranchName, Build, BuildPhase, CommitId, Number, StepKind, Track, Trigger,
+};
 use toehold_core::time::Timestamp;
 
 /// How often a commit that could not be fetched is built again.
@@ -11,41 +14,79 @@ const AGAIN: usize = 3;
 /// How long after a build that could not fetch its commit another is made.
 const PAUSE: Duration = Duration::from_mins(1);
 
+/// How long a forge may show an older commit than it told of.
+const SETTLES: Duration = Duration::from_secs(30);
+
+/// Where a branch was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The commit.
+    pub(super) commit: CommitId,
+    /// The branch's newest build then; 0 where it had none.
+    pub(super) build: Number,
+}
+
 /// What is known of a branch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
     /// Where it was at the last look.
-    pub(super) seen: Option<&'a CommitId>,
+    pub(super) seen: Option<&'a Head>,
     /// The builds of the app, newest first.
     pub(super) builds: &'a [Build],
     /// Whether this is the first look there ever was.
     pub(super) is_first: bool,
 }
 
-/// Whether a branch's head is to be built.
-pub(super) fn is_new(
+/// What a branch's head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is to be built.
+    New,
+    /// It is built, or was looked at before.
+    Known,
+    /// A webhook has just told of another commit, and a forge may be slow to show everywhere what
+    /// it told of: the next look decides.
+    Unsettled,
+}
+
+/// What a branch's head is.
+pub(super) fn judge(
     branch: &BranchName,
     track: Track,
     head: &CommitId,
     known: &Known<'_>,
     now: Timestamp,
-) -> bool {
+) -> Verdict {
     let newest = known.builds.iter().find(|build| build.branch == *branch);
-    if let Some(newest) = newest.filter(|build| build.commit == *head) {
-        return could_not_be_fetched(newest)
-            && now.since(newest.ended_at.unwrap_or(now)) >= PAUSE
-            && known
-                .builds
-                .iter()
-                .filter(|it| it.commit == *head && could_not_be_fetched(it))
-                .count()
-                <= AGAIN;
-    }
-    if known.seen == Some(head) {
-        return false;
-    }
-    // At the first look nobody knows what is new: what a track runs goes on.
-    !known.is_first || known.builds.iter().all(|build| build.track != track)
+    let is_new = match (newest, known.seen) {
+        (Some(newest), _) if newest.commit == *head => may_be_fetched_now(newest, known, now),
+        (Some(newest), _)
+            if matches!(newest.trigger, Trigger::Webhook { .. })
+                && now.since(newest.queued_at) < SETTLES =>
+        {
+            return Verdict::Unsettled;
+        }
+        // A delivery that came late brought back an older commit after this one was built.
+        (newest, Some(seen)) if seen.commit == *head => {
+            newest.is_some_and(|newest| newest.number > seen.build && is_of_a_forge(newest))
+        }
+        // At the first look nobody knows what is new: what a track runs goes on.
+        _ => !known.is_first || known.builds.iter().all(|build| build.track != track),
+    };
+    if is_new { Verdict::New } else { Verdict::Known }
+}
+
+/// Whether a commit that could not be fetched is to be tried again.
+fn may_be_fetched_now(newest: &Build, known: &Known<'_>, now: Timestamp) -> bool {
+    let same = |it: &&Build| it.commit == newest.commit && could_not_be_fetched(it);
+    could_not_be_fetched(newest)
+        && now.since(newest.ended_at.unwrap_or(now)) >= PAUSE
+        && known.builds.iter().filter(same).count() <= AGAIN
+}
+
+/// Whether a forge told of it, and nobody wished for it in another way.
+const fn is_of_a_forge(build: &Build) -> bool {
+    matches!(build.trigger, Trigger::Webhook { .. } | Trigger::Poll { .. })
 }
 
 fn could_not_be_fetched(build: &Build) -> bool {
@@ -54,7 +95,7 @@ fn could_not_be_fetched(build: &Build) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use toehold_core::model::{Failure, Number, Trigger};
+    use toehold_core::model::Failure;
 
     use super::*;
 
@@ -96,11 +137,11 @@ mod tests {
 
     /// Whether main at `head` is new, an hour later.
     fn main_is_new(head: char, seen: Option<char>, builds: &[Build], is_first: bool) -> bool {
-        let seen = seen.map(commit);
+        let seen = seen.map(|letter| Head { commit: commit(letter), build: Number(2) });
         let known = Known { seen: seen.as_ref(), builds, is_first };
         let main = "main".parse().expect("a branch");
         let now = Timestamp::from_ms(3_600_000);
-        is_new(&main, Track::Stable, &commit(head), &known, now)
+        judge(&main, Track::Stable, &commit(head), &known, now) == Verdict::New
     }
 
     #[test]
@@ -117,6 +158,30 @@ mod tests {
         let built =
             [build(2, "main", 'b', BuildPhase::Queued), build(1, "main", 'a', BuildPhase::Queued)];
         assert!(main_is_new('a', Some('b'), &built, false));
+    }
+
+    #[test]
+    fn a_late_delivery_does_not_keep_what_is_older() {
+        let told = |number, letter| Build {
+            trigger: Trigger::Webhook { forge: "github".into(), delivery: String::new() },
+            ..build(number, "main", letter, BuildPhase::Queued)
+        };
+        assert!(main_is_new('b', Some('b'), &[told(3, 'a'), told(2, 'b')], false));
+        assert!(!main_is_new('b', Some('b'), &[told(2, 'a')], false), "asked not to be built");
+        let pushed = [build(3, "main", 'd', BuildPhase::Queued), told(2, 'b')];
+        assert!(!main_is_new('b', Some('b'), &pushed, false), "somebody pushed here");
+    }
+
+    #[test]
+    fn what_a_webhook_has_just_told_of_is_not_doubted() {
+        let told = Build {
+            trigger: Trigger::Webhook { forge: "github".into(), delivery: String::new() },
+            ..build(3, "main", 'c', BuildPhase::Queued)
+        };
+        let known = Known { seen: None, builds: &[told], is_first: false };
+        let main = "main".parse().expect("a branch");
+        let at = |ms| judge(&main, Track::Stable, &commit('b'), &known, Timestamp::from_ms(ms));
+        assert_eq!((at(10_000), at(40_000)), (Verdict::Unsettled, Verdict::New));
     }
 
     #[test]
