@@ -3,13 +3,16 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
-use toehold_core::model::{AppName, Build, Number};
+use toehold_core::model::{AppName, Build, Number, Track};
 
 use super::apps::build_key;
 use super::{Control, ControlError};
 
 /// The largest piece of a log in one answer, in bytes.
 const PIECE: u64 = 256 * 1024;
+
+/// How many of the last builds are looked at one by one.
+const LOOKED_AT: usize = 8;
 
 /// A piece of what a build said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,24 @@ impl Control {
     pub async fn builds(&self, name: &AppName) -> Result<Vec<Build>, ControlError> {
         let (docs, _) = self.store().list_as::<Build>(&format!("build/{name}/")).await?;
         Ok(docs.into_iter().rev().map(|doc| doc.value).collect())
+    }
+
+    /// The newest build of a track. It is asked for at every push, and is most often the last or
+    /// the one before: only where it is not are all of them read.
+    pub(super) async fn newest_of(
+        &self,
+        name: &AppName,
+        track: Track,
+    ) -> Result<Option<Build>, ControlError> {
+        let next = self.apps.lock().await.get(name)?.app.next_number;
+        for number in (1..next).rev().take(LOOKED_AT) {
+            let found = self.store().get_as::<Build>(&build_key(name, Number(number))).await?;
+            if let Some(found) = found.filter(|found| found.value.track == track) {
+                return Ok(Some(found.value));
+            }
+        }
+        let builds = self.builds(name).await?;
+        Ok(builds.into_iter().find(|build| build.track == track))
     }
 
     /// What a build said, from a byte on.

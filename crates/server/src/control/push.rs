@@ -15,13 +15,16 @@ use super::queue::{Entry, HeldPush};
 use super::{Control, ControlError};
 use crate::source::repository::{CommitInfo, Quarantine, Repository};
 use crate::source::update::{self, RefUpdate, track_of};
-use crate::store::{Key, Rev, Txn, Write};
+use crate::store::{CommitError, Key, Rev, Txn, Write};
 
 /// Where an app says what it is.
 const CONFIG: &str = "toehold.toml";
 
 /// The largest `toehold.toml`, in bytes.
 const CONFIG_MAX_BYTES: usize = 256 * 1024;
+
+/// How often a build's document is read again after somebody else changed it.
+const TRIES: usize = 5;
 
 /// What comes of a push.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,7 +164,7 @@ impl Control {
         wanted: Wanted,
         actor: &str,
     ) -> Result<Queued, ControlError> {
-        let _in_turn = self.taking_in.lock().await;
+        let in_turn = self.taking_in.lock().await;
         self.queue().has_room()?;
         for once in &wanted.once {
             if self.store().get(once).await?.is_some() {
@@ -188,14 +191,18 @@ impl Control {
                 Ok(change)
             })
             .await?;
-        self.caused_by(name, number, revs.first().copied()).await?;
         let entry =
             Entry { app: name.clone(), number, track: wanted.track, waiting: wanted.waiting };
-        let gone = self.queue().push(entry);
+        let gone = self.queue().push_held(entry);
+        // It is in line. What is left of it and the next push need not wait for each other.
+        drop(in_turn);
+        let said = self.caused_by(name, number, revs.first().copied()).await;
+        self.queue().release(name, number);
+        self.wake_queue.notify_one();
         for older in gone {
             self.superseded(&older, number).await?;
         }
-        self.wake_queue.notify_one();
+        said?;
         Ok(Queued { number, already: false })
     }
 
@@ -207,11 +214,20 @@ impl Control {
         number: Number,
         event: Option<u64>,
     ) -> Result<(), ControlError> {
-        let mut build = self.build(name, number).await?;
-        build.cause = event;
-        let put = Write::put(build_key(name, number), &build);
-        self.store().commit(Txn::by("toehold").write(put)).await?;
-        Ok(())
+        let key = build_key(name, number);
+        for _ in 0..TRIES {
+            let Some(doc) = self.store().get_as::<Build>(&key).await? else { return Ok(()) };
+            let build = Build { cause: event, ..doc.value };
+            let put = Write::put(key.clone(), &build);
+            let txn = Txn::by("toehold").expect(key.clone(), doc.rev).write(put);
+            match self.store().commit(txn).await {
+                Ok(_) => return Ok(()),
+                // A newer push has just taken its place, and says so in the document.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ControlError::Contended(name.clone()))
     }
 
     /// Writes down that a push was heard of whose commit is built already.
@@ -233,8 +249,7 @@ impl Control {
         name: &AppName,
         wanted: &Wanted,
     ) -> Result<Option<Number>, ControlError> {
-        let builds = self.builds(name).await?;
-        let newest = builds.into_iter().find(|build| build.track == wanted.track);
+        let newest = self.newest_of(name, wanted.track).await?;
         Ok(newest
             .filter(|build| build.commit == wanted.commit)
             .filter(|build| match build.phase {

@@ -1,6 +1,6 @@
 //! The queue of builds: one at a time for a track of an app, the newest push first to go on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,6 +66,8 @@ impl Running {
 pub(super) struct Queue {
     waiting: VecDeque<Entry>,
     running: Vec<Running>,
+    /// Those that wait and may not start yet.
+    held: BTreeSet<(AppName, Number)>,
 }
 
 impl Queue {
@@ -101,6 +103,17 @@ impl Queue {
         gone
     }
 
+    /// The same for one that may not start before [`Queue::release`]: its place counts already.
+    pub(super) fn push_held(&mut self, entry: Entry) -> Vec<Entry> {
+        self.held.insert((entry.app.clone(), entry.number));
+        self.push(entry)
+    }
+
+    /// Lets a build start that was held.
+    pub(super) fn release(&mut self, app: &AppName, number: Number) {
+        self.held.remove(&(app.clone(), number));
+    }
+
     /// Takes a build that waits out of line, or stops one that runs; says whether it was there.
     pub(super) fn cancel(&mut self, app: &AppName, number: Number, why: &str) -> Option<Entry> {
         let is = |it: &Entry| it.app == *app && it.number == number;
@@ -121,7 +134,8 @@ impl Queue {
         let busy = |it: &Entry| {
             self.running.iter().any(|on| on.entry.app == it.app && on.entry.track == it.track)
         };
-        let place = self.waiting.iter().position(|it| !busy(it))?;
+        let held = |it: &Entry| self.held.contains(&(it.app.clone(), it.number));
+        let place = self.waiting.iter().position(|it| !busy(it) && !held(it))?;
         let entry = self.waiting.remove(place)?;
         Some(Running { entry, cancel: CancellationToken::new(), stop: Arc::default() })
     }
@@ -174,6 +188,17 @@ mod tests {
         let stop = stop.lock().expect("nobody panicked").clone();
         assert_eq!(stop, Some(Stop::Superseded(Number(2))));
         assert!(start(&mut queue).is_none(), "the first still runs");
+    }
+
+    #[test]
+    fn one_that_is_held_has_its_place_and_does_not_start() {
+        let mut queue = Queue::default();
+        queue.push(entry("shop", 1, Track::Stable));
+        let gone = queue.push_held(entry("shop", 2, Track::Stable));
+        assert_eq!(gone[0].number, Number(1), "it counts already");
+        assert!(start(&mut queue).is_none());
+        queue.release(&"shop".parse().expect("a name"), Number(2));
+        assert_eq!(start(&mut queue).map(|(number, _)| number), Some(Number(2)));
     }
 
     #[test]

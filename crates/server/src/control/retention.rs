@@ -16,6 +16,9 @@ use crate::store::{Retention, Txn, Write};
 /// How often the past is looked through.
 const EACH: Duration = Duration::from_mins(10);
 
+/// For so many builds back it is known by which delivery of a forge each came.
+const DELIVERIES: u64 = 2_000;
+
 /// Below this many free bytes it is said that the disk is low.
 const LOW_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -44,6 +47,7 @@ impl Control {
             };
             kept.extend(self.forget_releases(&app).await?);
             self.forget_builds(&name).await?;
+            self.forget_deliveries(&name).await?;
         }
         let (folder, keep) = (self.layout().artifacts(), self.settings().keep);
         let pruned = tokio::task::spawn_blocking(move || {
@@ -92,6 +96,19 @@ impl Control {
             self.store().commit(Txn::by("toehold").write(gone)).await?;
             // A log that is gone already is what is wanted.
             let _ = std::fs::remove_file(self.layout().build_log(name, build.number));
+        }
+        Ok(())
+    }
+
+    /// Deliveries of long ago: nobody delivers them again.
+    async fn forget_deliveries(&self, name: &AppName) -> Result<(), ControlError> {
+        let (docs, _) = self.store().list_as::<u64>(&format!("delivery/{name}/")).await?;
+        let newest = docs.iter().map(|doc| doc.value).max().unwrap_or(0);
+        let old = docs.into_iter().filter(|doc| doc.value.saturating_add(DELIVERIES) < newest);
+        let gone: Vec<Write> = old.map(|doc| Write::delete(doc.key)).collect();
+        for writes in gone.chunks(100) {
+            let txn = Txn { writes: writes.to_vec(), ..Txn::by("toehold") };
+            self.store().commit(txn).await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ pub fn part(stage: &Stage, verb: &str) -> Option<u32> {
     })
 }
 
+/// Kills a process so that it can do nothing more.
 pub fn kill(pid: u32) {
     let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "{pid} could not be killed");

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::death::{kill, part};
 use crate::stage::{Stage, request, until};
 
 const SECRET: &str = "a secret of the forge";
@@ -36,6 +37,25 @@ impl Forge {
             self.path().display()
         )
     }
+}
+
+#[test]
+fn a_delivery_that_was_accepted_outlives_a_sudden_death() {
+    let forge = Forge::new();
+    // Nothing but the delivery tells of the push.
+    let stage = Stage::with_settings(&(forge.settings() + "poll = \"off\"\n"));
+    std::fs::write(stage.state().join("github-secrets"), SECRET).expect("written");
+    let app = stage.app("hello");
+    let remote = forge.path();
+    app.git(&["push", "--quiet", remote.to_str().expect("text"), "HEAD:refs/heads/main"]);
+    let commit = app.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let body = told("refs/heads/main", &commit, false);
+    let control = until("it runs", || part(&stage, "serve"));
+    assert!((200..300).contains(&deliver(&stage, "1", SECRET, "push", &body)));
+    kill(control);
+    app.until_heard("v1");
+    assert!((200..300).contains(&deliver(&stage, "1", SECRET, "push", &body)), "said twice");
+    assert_eq!(app.events("build.queued").len(), 1);
 }
 
 /// The forge's API: takes everything, and writes down what was asked.
