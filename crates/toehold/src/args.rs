@@ -1,10 +1,14 @@
 //! The arguments, and nothing else: what each verb is called and what it takes.
 
-use std::net::{IpAddr, SocketAddr};
+mod machines;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use toehold_core::model::{AppName, BranchName, CommitId, MachineName, Number, Split, Track};
+use toehold_core::model::{AppName, BranchName, CommitId, Number, Split, Track};
+
+pub use machines::{AddMachine, Machines};
 
 /// Continuous delivery for apps on your own servers: every push is tested, tried as a canary, and
 /// taken back when it is bad.
@@ -223,64 +227,6 @@ pub enum AgentVerb {
         /// Where the control plane listens for agents: `host:port`
         control: String,
     },
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum Machines {
-    /// Every machine, and how it is
-    Ls,
-    /// Add a machine that is there already and is reached by SSH
-    Add(AddMachine),
-    /// Let a machine take no more instances
-    Cordon {
-        /// Its name
-        name: MachineName,
-    },
-    /// Let a machine take instances again
-    Uncordon {
-        /// Its name
-        name: MachineName,
-    },
-    /// Replace what runs on a machine elsewhere
-    Drain {
-        /// Its name
-        name: MachineName,
-    },
-    /// Empty a machine and give it back
-    Rm {
-        /// Its name
-        name: MachineName,
-        /// Ask nothing
-        #[arg(short, long)]
-        yes: bool,
-    },
-    /// The public key Toehold logs in to machines with, for those who let it in
-    Key,
-    /// A token for a machine that joins by itself: `toehold agent join`
-    Token {
-        /// The machine's name
-        name: MachineName,
-    },
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct AddMachine {
-    /// What it is to be called
-    pub name: MachineName,
-    /// Who logs in, and where: `root@10.0.0.5` [default user: root]
-    pub host: String,
-    /// The port of its SSH server
-    #[arg(short, long, default_value_t = 22)]
-    pub port: u16,
-    /// The host key it must show: `ssh-ed25519 AAAA…`
-    #[arg(long, value_name = "KEY")]
-    pub host_key: Option<String>,
-    /// The fingerprint of the host key it must show: `SHA256:…`
-    #[arg(long, conflicts_with = "host_key")]
-    pub fingerprint: Option<String>,
-    /// Where the proxy reaches it, where that is not where SSH does
-    #[arg(long, value_name = "IP")]
-    pub address: Option<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug, ClapArgs)]

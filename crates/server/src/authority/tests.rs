@@ -79,8 +79,6 @@ async fn a_token_ends_after_a_quarter_of_an_hour_and_a_wrong_one_is_none() {
     let stage = Stage::new();
     let authority = stage.authority().await;
     let token = authority.invite(&web1(), "ann").await.expect("a token");
-    let wrong = token.reveal().replace("tj_", "tj_0").replace("tj_00", "tj_0");
-    assert!(matches!(join(&authority, &wrong).await, Err(NotAdmitted::Unknown)));
     let mut other: Vec<char> = token.reveal().chars().collect();
     other[20] = if other[20] == 'a' { 'b' } else { 'a' };
     let other: String = other.into_iter().collect();

@@ -115,7 +115,7 @@ impl Control {
     }
 
     /// The instances that can be asked, for whoever finds them by `http_sd`.
-    pub async fn found(&self) -> Vec<Found> {
+    pub async fn scraped(&self) -> Vec<Found> {
         let agents = self.parts.fleet.agents();
         let apps = self.apps.lock().await;
         let mut found = Vec::new();

@@ -77,6 +77,9 @@ impl Control {
 
     /// Where the dashboard is for people elsewhere; `None` where it is for this machine alone.
     fn dashboard(&self) -> Option<String> {
+        if let Some(said) = &self.settings().messages.dashboard_url {
+            return Some(said.trim_end_matches('/').to_owned());
+        }
         let api = self.settings().api;
         let elsewhere = !api.ip().is_loopback() && !api.ip().is_unspecified();
         elsewhere.then(|| format!("http://{api}"))

@@ -45,7 +45,7 @@ pub(crate) async fn instances(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
 ) -> Json<Vec<Value>> {
-    let found = door.control.found().await;
+    let found = door.control.scraped().await;
     let seen = found.into_iter().filter(|it| caller.may_look(&it.app));
     let group = seen.map(|it| {
         let labels: Map<String, Value> =

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toehold_core::model::{
-    Evidence, InstanceId, InstancePhase, InstanceStatus, Number, Reading, Track,
+    Evidence, InstanceId, InstancePhase, InstanceStatus, MachineName, Number, Reading, Track,
 };
 use toehold_core::time::Timestamp;
 use toehold_core::wire::Order;
@@ -47,7 +47,7 @@ async fn dial(path: PathBuf) -> UnixStream {
 
 async fn agent(socket: PathBuf) {
     let (mut reader, mut writer) = link::split::<ToAgent, FromAgent>(dial(socket).await);
-    let machine = "here".parse().expect("a name");
+    let machine = MachineName::local();
     let hello = FromAgent::Hello { machine, version: "0".into() };
     writer.send(&hello).await.expect("it is heard");
     let mut applied = Order::default();

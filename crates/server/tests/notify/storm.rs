@@ -61,8 +61,15 @@ async fn who_is_told_often_is_told_once_a_minute() {
         stage.tell(&format!("many {n}"), MAIL).await;
     }
     assert_eq!(server.mail_so_far(), None);
-    stage.clock.advance(Duration::from_mins(1));
-    let mail = server.mail().await;
-    assert_eq!(mail.header("Subject"), "[toehold] 7 messages: 7 message.sent");
-    assert!((0..7).all(|n| mail.text.contains(&format!("many {n}"))), "{}", mail.text);
+    // The last may be seen only after the others were put into one: then it goes by itself.
+    let mut text = String::new();
+    let mut messages = 0;
+    while !(0..7).all(|n| text.contains(&format!("many {n}"))) {
+        assert_eq!(server.mail_so_far(), None, "it went before its minute was over");
+        stage.clock.advance(Duration::from_mins(1));
+        text.push_str(&server.mail().await.text);
+        messages += 1;
+        while stage.event().await.kind != EventKind::MessageSent {}
+    }
+    assert!(messages <= 2, "{text}");
 }

@@ -71,7 +71,7 @@ fn what_a_lost_machine_had_is_replaced_and_forgotten() {
     decides(
         "stable=v1*2 on=ssh",
         &format!("machine a ssh lost; #1 stable v1 unseen on=a; {two}"),
-        "launch 3 stable v1 on b; drain 1",
+        "launch 3 stable v1 on b; route 1:0 v1(2); drain 1",
     );
     decides(
         "stable=v1*1 on=ssh",

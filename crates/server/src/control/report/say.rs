@@ -171,6 +171,7 @@ mod tests {
             passed: *passed,
             summary: "38 cases".into(),
             took_ms: 1,
+            tests: None,
             report: Report::default(),
             issues: None,
         });

@@ -134,7 +134,7 @@ pub(super) fn build(build: &Build, job: &str, now: Timestamp) -> Value {
     let so_far = now.since(began).as_millis();
     let by = match &build.trigger {
         Trigger::Push => "git push".to_owned(),
-        Trigger::Webhook { forge, .. } => forge.clone(),
+        Trigger::Webhook { forge, .. } | Trigger::Poll { forge } => forge.clone(),
         Trigger::Asked { by } => by.clone(),
     };
     let revision = json!({
