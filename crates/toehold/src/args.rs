@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use toehold_core::model::{AppName, BranchName, CommitId, Number, Split, Track};
+use toehold_core::model::{AppName, BranchName, CommitId, MachineName, Number, Split, Track};
 
 pub use machines::{AddMachine, Machines};
 
@@ -120,6 +120,15 @@ pub enum Verb {
     /// Machines apps run on
     #[command(subcommand)]
     Machines(Machines),
+    /// Machines for Ansible: an inventory, as an inventory script tells it
+    Inventory {
+        /// Every group and host, which is what is told in any case
+        #[arg(long)]
+        list: bool,
+        /// What is said of one host
+        #[arg(long, value_name = "NAME", conflicts_with = "list")]
+        host: Option<MachineName>,
+    },
     /// Tokens for the API
     #[command(subcommand)]
     Tokens(Tokens),

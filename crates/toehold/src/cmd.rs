@@ -11,6 +11,7 @@ mod git;
 mod hook;
 mod import;
 mod init;
+mod inventory;
 mod little;
 mod logs;
 mod look;
@@ -56,6 +57,7 @@ pub fn run(args: Args) -> Outcome {
         Verb::Why { thing } => look::why(&context, &thing),
         Verb::Config(config) => config::run(&context, &config),
         Verb::Secrets(secrets) => secrets::run(&context, &secrets),
+        Verb::Inventory { list: _, host } => inventory::run(&context, host.as_ref()),
         Verb::Machines(machines) => machines::run(&context, &machines),
         Verb::Tokens(tokens) => tokens::run(&context, &tokens),
         Verb::Import(import) => import::run(&context, &import),

@@ -3,6 +3,7 @@
 
 mod act;
 mod change;
+mod inventory;
 mod people;
 mod providers;
 mod tend;

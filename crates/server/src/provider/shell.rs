@@ -182,7 +182,7 @@ impl Shell<'_> {
     /// The arguments that make `ssh` ask nobody, believe nothing else, and end when the other side
     /// is gone. The user's own configuration is not read.
     pub fn arguments(&self) -> io::Result<Vec<OsString>> {
-        let known = self.known_hosts()?;
+        let known = known_hosts(self.run, self.machine, self.access)?;
         let options = [
             "BatchMode=yes".to_owned(),
             "StrictHostKeyChecking=yes".to_owned(),
@@ -210,21 +210,21 @@ impl Shell<'_> {
         all.push(self.access.host.clone().into());
         Ok(all)
     }
+}
 
-    /// The file with the one key the machine may show.
-    fn known_hosts(&self) -> io::Result<PathBuf> {
-        let folder = self.run.join("known-hosts");
-        fs::create_dir_all(&folder)?;
-        let path = folder.join(self.machine.as_str());
-        let line = format!("{} {}\n", self.machine, self.access.host_key);
-        if fs::read_to_string(&path).is_ok_and(|text| text == line) {
-            return Ok(path);
-        }
-        let fresh = path.with_extension("new");
-        fs::write(&fresh, line)?;
-        fs::rename(&fresh, &path)?;
-        Ok(path)
+/// The file with the one key a machine may show, in the folder `run`.
+pub fn known_hosts(run: &Path, machine: &MachineName, access: &Access) -> io::Result<PathBuf> {
+    let folder = run.join("known-hosts");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(machine.as_str());
+    let line = format!("{machine} {}\n", access.host_key);
+    if fs::read_to_string(&path).is_ok_and(|text| text == line) {
+        return Ok(path);
     }
+    let fresh = path.with_added_extension("new");
+    fs::write(&fresh, line)?;
+    fs::rename(&fresh, &path)?;
+    Ok(path)
 }
 
 /// What of our environment `ssh` may see: where programs are, and whose home it is.

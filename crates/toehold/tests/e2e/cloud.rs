@@ -29,8 +29,7 @@ pub enum Fault {
     Stuck,
 }
 
-/// The cloud.
-#[derive(Clone)]
+/// The cloud; what it gave is gone with it.
 pub struct Cloud {
     port: u16,
     inner: Arc<Mutex<Inner>>,
@@ -72,24 +71,24 @@ impl Cloud {
             firewalls: Vec::new(),
             breaches: Vec::new(),
         };
-        let cloud = Self { port, inner: Arc::new(Mutex::new(inner)) };
-        let serving = cloud.clone();
+        let inner = Arc::new(Mutex::new(inner));
+        let serving = Arc::downgrade(&inner);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                serving.serve(stream);
+                let Some(inner) = serving.upgrade() else { return };
+                serve(&inner, stream);
             }
         });
-        Some(cloud)
+        Some(Self { port, inner })
     }
 
     /// A Toehold that has an account here.
     pub fn stage(&self, machines: &str) -> Stage {
-        let folder = std::env::temp_dir().join(format!("toehold-cloud-{}", self.port));
-        std::fs::write(&folder, format!("{TOKEN}\n")).expect("the token");
+        let token = self.lock().hosts.keep("token", &format!("{TOKEN}\n"));
         let more = format!(
             "{machines}\n[machines.digitalocean]\ntoken_file = \"{}\"\nregion = \"fra1\"\n\
              api_url = \"http://127.0.0.1:{}\"\nallow_from = [\"203.0.113.7/32\"]\n",
-            folder.display(),
+            token.display(),
             self.port
         );
         self.lock().hosts.stage_with(&more)
@@ -126,25 +125,30 @@ impl Cloud {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
+}
 
-    fn serve(&self, mut stream: TcpStream) {
-        let Some((call, headers, body)) = read(&stream) else { return };
-        let mut inner = self.lock();
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(inner: &Mutex<Inner>, mut stream: TcpStream) {
+    let Some((call, headers, body)) = read(&stream) else { return };
+    let answer = {
+        let mut inner = lock(inner);
         inner.calls.push(call.clone());
-        let answer = inner.answer(&call, &headers, &body);
-        drop(inner);
-        if let Some((status, more, body)) = answer {
-            let text = if status == 204 { String::new() } else { body.to_string() };
-            // Whoever asked may have gone.
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status} It\r\ncontent-type: application/json\r\n{more}\
-                 content-length: {}\r\nconnection: close\r\n\r\n{text}",
-                text.len()
-            );
-        }
+        inner.answer(&call, &headers, &body)
+    };
+    if let Some((status, more, body)) = answer {
+        let text = if status == 204 { String::new() } else { body.to_string() };
+        // Whoever asked may have gone.
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {status} It\r\ncontent-type: application/json\r\n{more}\
+             content-length: {}\r\nconnection: close\r\n\r\n{text}",
+            text.len()
+        );
     }
 }
 

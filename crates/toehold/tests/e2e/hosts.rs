@@ -123,6 +123,13 @@ impl Hosts {
         Stage::with_settings(&format!("[machines]\nlisten = \"{listen}\"\n{more}"))
     }
 
+    /// Keeps a file for as long as the hosts are there.
+    pub fn keep(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("the file");
+        path
+    }
+
     /// One more host, with a host key and a visitor of somebody else's choice; gives its address.
     pub fn boot_droplet(&mut self, key: &str, visitor: &str) -> String {
         let number = u8::try_from(self.all.len() + 1).expect("a few hosts");

@@ -142,6 +142,28 @@ fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
 }
 
 #[test]
+fn ansible_is_told_how_every_machine_is_reached() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let told = stage.json(&["inventory", "--list"]);
+    assert_eq!(told["ssh"]["hosts"], serde_json::json!(["web1"]));
+    let vars = stage.json(&["inventory", "--host", "web1"]);
+    assert_eq!(vars, told["_meta"]["hostvars"]["web1"]);
+    assert_eq!(vars["ansible_host"], hosts.all()[0].address.to_string());
+    // What Ansible would run: ssh with these arguments comes in, and believes no other key.
+    let known = vars["ansible_ssh_common_args"].as_str().expect("a text");
+    let command = format!(
+        "exec ssh -o BatchMode=yes {known} -i {} root@{} hostname",
+        vars["ansible_ssh_private_key_file"].as_str().expect("a path"),
+        vars["ansible_host"].as_str().expect("an address"),
+    );
+    let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "web1", "{}", said(&output));
+    assert_eq!(stage.json(&["inventory", "--host", "nobody"]), serde_json::json!({}));
+}
+
+#[test]
 fn a_machine_is_emptied_and_removed_without_a_gap() {
     let Some(hosts) = Hosts::new(2) else { return };
     let stage = hosts.stage();

@@ -47,6 +47,10 @@ pub(crate) async fn list(State(door): State<Door>) -> Json<Vec<MachineView>> {
     Json(door.control.machine_views())
 }
 
+pub(crate) async fn inventory(State(door): State<Door>) -> Result<Json<serde_json::Value>, Unable> {
+    Ok(Json(door.control.inventory().await?))
+}
+
 pub(crate) async fn add(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,

@@ -114,6 +114,7 @@ pub static ROUTES: &[Route] = &[
     api(GET, "/api/v1/machines", LookAtAll, "Every machine, wished and seen", || get(machines::list)),
     api_with(POST, "/api/v1/machines", Admin, "NewMachine", "Add a machine that is reached by SSH", || post(machines::add)),
     api_with(POST, "/api/v1/machines/host-key", Admin, "Whose", "The host key a machine shows now", || post(machines::host_key)),
+    api(GET, "/api/v1/machines/inventory", LookAtAll, "Every machine SSH leads to, as an inventory of Ansible", || get(machines::inventory)),
     api(GET, "/api/v1/machines/ssh-key", Admin, "The public half of the key Toehold logs in with", || get(machines::ssh_key)),
     api_with(POST, "/api/v1/machines/{machine}/goal", Admin, "NewGoal", "Let a machine take instances, or no more, or be emptied, or given back", || post(machines::set_goal)),
     api(POST, "/api/v1/machines/{machine}/token", Admin, "A token for a machine that joins by itself; it is shown this once", || post(machines::token)),
