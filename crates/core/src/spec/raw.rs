@@ -215,8 +215,7 @@ pub(super) struct RawMachines {
     pub(super) provider: Option<Spanned<Line>>,
     /// The size of a machine, where the provider makes machines: `s-1vcpu-1gb` by default.
     pub(super) size: Option<Spanned<Line>>,
-    /// An Ansible playbook, as a path in the repository: it is run on a machine of `ssh` or
-    /// `digitalocean` before that takes the app for the first time.
+    /// An Ansible playbook that configures a machine; not in this version.
     pub(super) playbook: Option<Spanned<Line>>,
 }
 

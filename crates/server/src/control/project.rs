@@ -117,7 +117,7 @@ impl Control {
             listen: self.machines().address(machine)?,
             command: run.web.clone()?,
             release_command: run.release.clone(),
-            env: self.environment(app, release),
+            env: self.environment(app, release, here),
             secrets: run.secrets.iter().cloned().collect(),
             data_dir: here.then(|| layout.app_data(&app.name).display().to_string()),
             cpus: run.cpus,
@@ -127,14 +127,25 @@ impl Control {
         })
     }
 
+    /// Where an instance asks for its flags; `None` where it is on another machine, and nobody says
+    /// how the API is reached from there.
+    fn api_for(&self, here: bool) -> Option<String> {
+        if here { Some(format!("http://{}", self.parts.settings.api)) } else { self.dashboard() }
+    }
+
     /// What an instance finds in its environment: what the operator's Toehold gives, over that the
     /// app's own words, over that its secrets.
-    fn environment(&self, app: &App, release: &Release) -> BTreeMap<String, String> {
+    fn environment(&self, app: &App, release: &Release, here: bool) -> BTreeMap<String, String> {
         let mut env = BTreeMap::new();
-        let token = self.parts.keys.app_token(&app.name);
-        env.insert("OFREP_ENDPOINT".into(), format!("http://{}", self.parts.settings.api));
-        // The form of this variable is that of a query: values are percent-encoded.
-        env.insert("OFREP_HEADERS".into(), format!("Authorization=Bearer%20{}", token.reveal()));
+        if let Some(api) = self.api_for(here) {
+            let token = self.parts.keys.app_token(&app.name);
+            env.insert("OFREP_ENDPOINT".into(), api);
+            // The form of this variable is that of a query: values are percent-encoded.
+            env.insert(
+                "OFREP_HEADERS".into(),
+                format!("Authorization=Bearer%20{}", token.reveal()),
+            );
+        }
         env.extend(release.spec.run.env.clone());
         if let Some(version) = &release.secrets {
             match self.parts.vault.read(&app.name, version) {

@@ -76,7 +76,7 @@ impl Control {
     }
 
     /// Where the dashboard is for people elsewhere; `None` where it is for this machine alone.
-    fn dashboard(&self) -> Option<String> {
+    pub(super) fn dashboard(&self) -> Option<String> {
         if let Some(said) = &self.settings().messages.dashboard_url {
             return Some(said.trim_end_matches('/').to_owned());
         }

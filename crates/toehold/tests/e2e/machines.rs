@@ -45,6 +45,10 @@ fn an_app_runs_on_machines_that_ssh_leads_to() {
     app.done(&["rollout", "abort"]);
     assert_eq!(app.visits(20).len(), 1);
 
+    // It is told where to ask for its flags only where that can be reached from there.
+    let said = hosts.all()[0].run(&["sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'"]);
+    assert!(said.contains("TOEHOLD_DATA=") && !said.contains("OFREP_ENDPOINT"), "{said}");
+
     // What runs on another machine than Toehold listens where the proxy reaches it, and only there.
     let addresses: BTreeSet<String> = app.status()["instances"]
         .as_array()

@@ -1,11 +1,9 @@
 //! `[machines]`: what fits together.
 
-use toml::Spanned;
-
 use crate::model::{NameError, Provider};
 use crate::spec::MachinesSpec;
 use crate::spec::error::Problem;
-use crate::spec::raw::{Line, RawMachines};
+use crate::spec::raw::RawMachines;
 
 pub(super) fn machines(raw: &RawMachines) -> Result<MachinesSpec, Problem> {
     let provider = match &raw.provider {
@@ -21,17 +19,10 @@ pub(super) fn machines(raw: &RawMachines) -> Result<MachinesSpec, Problem> {
         return Err(Problem::at(size.span(), what));
     }
     if let Some(playbook) = &raw.playbook {
-        let (span, path) = (playbook.span(), &playbook.get_ref().0);
-        if provider == Provider::Local {
-            let what = "configures machines of `ssh` and `digitalocean`; this one is yours already";
-            return Err(Problem::at(span, what));
-        }
-        let steps_out = path.starts_with(['/', '-']) || path.split('/').any(|part| part == "..");
-        if steps_out || path.is_empty() {
-            let what = "is a path in the repository, such as \"ops/site.yml\"";
-            return Err(Problem::at(span, what));
-        }
+        let what = "needs a later version: leave it out, and run it yourself with the inventory \
+                    that `toehold inventory` tells";
+        return Err(Problem::at(playbook.span(), what));
     }
-    let text = |given: &Option<Spanned<Line>>| given.as_ref().map(|it| it.get_ref().0.clone());
-    Ok(MachinesSpec { provider, size: text(&raw.size), playbook: text(&raw.playbook) })
+    let size = raw.size.as_ref().map(|it| it.get_ref().0.clone());
+    Ok(MachinesSpec { provider, size, playbook: None })
 }

@@ -150,11 +150,10 @@ fn machines() -> impl Strategy<Value = MachinesSpec> {
     let provider =
         prop_oneof![Just(Provider::Local), Just(Provider::Ssh), Just(Provider::DigitalOcean)];
     let size = option::of("[a-z0-9-]{1,12}");
-    let playbook = option::of("[a-z]{1,5}/[a-z]{1,5}\\.yml");
-    (provider, size, playbook).prop_map(|(provider, size, playbook)| MachinesSpec {
+    (provider, size).prop_map(|(provider, size)| MachinesSpec {
         provider,
         size: size.filter(|_| provider.is_elastic()),
-        playbook: playbook.filter(|_| provider != Provider::Local),
+        playbook: None,
     })
 }
 
