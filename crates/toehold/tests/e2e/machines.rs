@@ -5,9 +5,17 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::hosts::{Hosts, until_state};
-use crate::stage::{App, said, until};
+use crate::stage::{App, Stage, said, until};
 
-const ON_SSH: &str = "\n[machines]\nprovider = \"ssh\"\n";
+/// An app that runs on machines SSH leads to, with so many instances at least; pushed.
+fn pushed(stage: &Stage, min: u32) -> App<'_> {
+    let app = stage.app("hello");
+    app.add("toehold.toml", "\n[machines]\nprovider = \"ssh\"\n");
+    app.set("[scale]\n", &format!("[scale]\nmin = {min}\n"));
+    app.commit("run elsewhere");
+    app.push("main");
+    app
+}
 
 /// The machines the app's instances are on.
 fn machines(app: &App<'_>) -> BTreeSet<String> {
@@ -26,11 +34,7 @@ fn an_app_runs_on_machines_that_ssh_leads_to() {
     let Some(hosts) = Hosts::new(2) else { return };
     let stage = hosts.stage();
     hosts.join(&stage);
-    let app = stage.app("hello");
-    app.add("toehold.toml", ON_SSH);
-    app.set("[scale]\n", "[scale]\nmin = 2\n");
-    app.commit("run on two machines");
-    app.push("main");
+    let app = pushed(&stage, 2);
     app.until_healthy(2);
     assert_eq!(machines(&app), set(&["web1", "web2"]));
     assert_eq!(app.visit(), (200, "v1\n".into()));
@@ -95,10 +99,7 @@ fn an_agent_that_is_killed_comes_back_and_its_instances_go_on() {
     let Some(hosts) = Hosts::new(1) else { return };
     let stage = hosts.stage();
     hosts.join(&stage);
-    let app = stage.app("hello");
-    app.add("toehold.toml", ON_SSH);
-    app.commit("run there");
-    app.push("main");
+    let app = pushed(&stage, 1);
     let process = app.status()["instances"][0]["status"]["run"]["pid"].clone();
     let host = &hosts.all()[0];
     let agent = host.agent();
@@ -117,11 +118,7 @@ fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
     let Some(hosts) = Hosts::new(2) else { return };
     let stage = hosts.stage();
     hosts.join(&stage);
-    let app = stage.app("hello");
-    app.add("toehold.toml", ON_SSH);
-    app.set("[scale]\n", "[scale]\nmin = 2\n");
-    app.commit("run on two machines");
-    app.push("main");
+    let app = pushed(&stage, 2);
     until("both are routed to", || {
         (app.status()["route"]["arms"][0]["targets"].as_array()?.len() == 2).then_some(())
     });
@@ -172,10 +169,7 @@ fn a_machine_is_emptied_and_removed_without_a_gap() {
     let Some(hosts) = Hosts::new(2) else { return };
     let stage = hosts.stage();
     hosts.join(&stage);
-    let app = stage.app("hello");
-    app.add("toehold.toml", ON_SSH);
-    app.commit("run there");
-    app.push("main");
+    let app = pushed(&stage, 1);
     let first = machines(&app);
     let name = first.first().expect("it is somewhere").clone();
     stage.done(&["machines", "rm", &name, "--yes"]);
