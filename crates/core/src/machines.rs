@@ -8,6 +8,7 @@ mod come;
 mod go;
 mod make;
 mod outcome;
+mod playbook;
 mod surplus;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,10 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
-pub use outcome::{Outcome, outcome, playbook_outcome};
+pub use outcome::{Outcome, outcome};
+pub use playbook::{
+    Configures, MOST_TRIES, Played, configure_again, playbook_outcome, to_configure,
+};
 pub use surplus::{Surplus, surplus};
 
 /// What is known of a machine besides its document.
@@ -85,6 +89,8 @@ pub struct Yard<'a> {
     pub given: &'a BTreeMap<Provider, Vec<Given>>,
     /// Apps that wait.
     pub needs: &'a [Need],
+    /// Apps whose machines are configured by a playbook.
+    pub playbooks: &'a [Configures],
     /// What may be made.
     pub limits: &'a Limits,
     /// Endings for new names, none of them used before.
@@ -121,6 +127,7 @@ pub fn decide(yard: Yard<'_>) -> Verdict {
         let step = come::ready(machine, sight, yard.now)
             .or_else(|| go::lost(machine, sight, vanished.contains(name), yard.now))
             .or_else(|| come::too_late(machine, yard.now))
+            .or_else(|| playbook::hopeless(machine, sight, yard.now))
             .or_else(|| go::leaving(machine, sight, yard));
         verdict.steps.extend(step);
     }

@@ -131,9 +131,17 @@ pub struct MachinesSpec {
     pub provider: Provider,
     /// The size of a machine, as an elastic provider calls it; its default where absent.
     pub size: Option<String>,
-    /// The Ansible playbook a machine is configured by before it takes the app: a path in the
-    /// repository.
-    pub playbook: Option<String>,
+    /// What a machine is configured by before it takes the app.
+    pub playbook: Option<PlaybookSpec>,
+}
+
+/// An Ansible playbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaybookSpec {
+    /// Where it lies: a path in the repository, without `..`.
+    pub path: String,
+    /// The longest it may take for all the machines it is run on at once.
+    pub timeout: Duration,
 }
 
 /// `[proxy]`.

@@ -60,6 +60,10 @@ impl Layout {
         build_logs => "log/builds",
         /// What the processes of Toehold said.
         logs => "log",
+        /// What playbooks said, by app and run.
+        playbook_records => "log/playbooks",
+        /// Checkouts of playbooks that run.
+        playbooks => "playbooks",
         /// Artifacts by digest.
         artifacts => "artifacts",
         /// The agent's own.

@@ -4,6 +4,7 @@
 //! each other; then [`control`], the only room that knows many; then [`door`].
 
 pub mod alertmanager;
+pub mod ansible;
 pub mod authority;
 pub mod builder;
 pub mod clock;

@@ -21,11 +21,11 @@ pub(super) fn ready(machine: &Machine, sight: Sight, now: Timestamp) -> Option<S
         MachinePhase::Wanted | MachinePhase::Ready | MachinePhase::Leaving | MachinePhase::Gone => {
             false
         }
-        MachinePhase::Bringing | MachinePhase::Lost { .. } | MachinePhase::Failed { .. } => {
-            sight.silent.is_some_and(|silent| silent < HEARD)
-        }
+        // One that was made and given up is being given back.
+        MachinePhase::Failed { .. } => !machine.provider.is_elastic(),
+        MachinePhase::Bringing | MachinePhase::Lost { .. } => true,
     };
-    if !comes {
+    if !comes || sight.silent.is_none_or(|silent| silent >= HEARD) {
         return None;
     }
     let name = &machine.name;

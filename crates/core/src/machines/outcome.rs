@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use super::{Step, come, event, step};
-use crate::model::{Access, AppName, Configured, EventKind, Machine, MachinePhase};
+use crate::model::{Access, EventKind, Machine, MachinePhase};
 use crate::tell;
 use crate::time::Timestamp;
 
@@ -77,25 +77,4 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
         }
         (Outcome::Made { .. } | Outcome::Gone, _) => None,
     }
-}
-
-/// The machine after an app's playbook ran on it; `failed` says what went wrong.
-#[must_use]
-pub fn playbook_outcome(
-    machine: &Machine,
-    app: &AppName,
-    failed: Option<String>,
-    now: Timestamp,
-) -> Step {
-    let mut next = machine.clone();
-    let tries = next.configured.get(app).map_or(1, |before| before.tries.saturating_add(1));
-    let text = match &failed {
-        None => format!("the playbook of {app} ran on {}", machine.name),
-        Some(why) => format!("the playbook of {app} failed on {}: {why}", machine.name),
-    };
-    let facts = json!({ "app": app, "tries": tries, "failed": failed });
-    next.configured.insert(app.clone(), Configured { at: now, failed, tries });
-    let mut event = event(&next, EventKind::PlaybookEnded, text, &facts, now);
-    event.app = Some(app.clone());
-    Step { machine: next, event }
 }

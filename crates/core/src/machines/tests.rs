@@ -115,6 +115,7 @@ impl Scene {
             sights: &self.sights,
             given: &self.given,
             needs: &self.needs,
+            playbooks: &[],
             limits: &self.limits,
             fresh: &fresh,
             now: NOW,

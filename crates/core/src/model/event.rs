@@ -215,6 +215,8 @@ event_kinds! {
     MachinesHeld = "machines.held",
     /// A playbook began on a machine.
     PlaybookStarted = "playbook.started",
+    /// A task of a playbook was done on its machines, or failed.
+    PlaybookTask = "playbook.task",
     /// A playbook ended.
     PlaybookEnded = "playbook.ended",
     /// A flag was made or changed.

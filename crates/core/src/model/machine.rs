@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AppName, MachineName, NameError};
+use crate::model::{AppName, CommitId, MachineName, NameError};
 use crate::time::Timestamp;
 
 /// Who gives machines.
@@ -191,4 +191,10 @@ pub struct Configured {
     pub failed: Option<String>,
     /// How often it was tried.
     pub tries: u32,
+    /// Under which name what the last run said is kept.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// The commit the playbook is of.
+    #[serde(default)]
+    pub commit: Option<CommitId>,
 }

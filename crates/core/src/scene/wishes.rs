@@ -1,8 +1,10 @@
 //! Reads `stable=v1>v2*2 canary=v3*1@2:1/serving pin=v1`.
 
+use std::time::Duration;
+
 use super::{NOW, Scene, before, number};
 use crate::model::{Pin, ReleaseVerdict, Rollout, RolloutPhase, Stable};
-use crate::spec::MachinesSpec;
+use crate::spec::{MachinesSpec, PlaybookSpec};
 
 pub(super) fn read(scene: &mut Scene, wish: &str) {
     for word in wish.split_whitespace() {
@@ -24,13 +26,17 @@ pub(super) fn read(scene: &mut Scene, wish: &str) {
 /// `ssh`, or `ssh+playbook`.
 fn machines(scene: &mut Scene, value: &str) {
     let (provider, playbook) = match value.strip_suffix("+playbook") {
-        Some(provider) => (provider, Some("ops/site.yml".to_owned())),
+        Some(provider) => (provider, Some(playbook())),
         None => (value, None),
     };
     let provider = provider.parse().expect("it is a provider");
     for release in scene.releases.values_mut() {
         release.spec.machines = MachinesSpec { provider, size: None, playbook: playbook.clone() };
     }
+}
+
+fn playbook() -> PlaybookSpec {
+    PlaybookSpec { path: "ops/site.yml".into(), timeout: Duration::from_mins(15) }
 }
 
 /// `v1*2` serves; `v1>v2*2` is on its way; `>v1*1` is the first.

@@ -40,6 +40,9 @@ impl Default for Spec {
     }
 }
 
+/// `[machines] playbook_timeout`.
+pub(super) const PLAYBOOK_TIMEOUT: Duration = seconds(15 * 60);
+
 pub(super) fn branches() -> BTreeMap<String, Track> {
     [("main", Track::Stable), ("master", Track::Stable), ("canary", Track::Canary)]
         .map(|(branch, track)| (branch.to_owned(), track))

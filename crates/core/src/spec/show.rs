@@ -38,10 +38,12 @@ pub fn show(spec: &Spec) -> String {
 fn machines(file: &mut File, machines: &MachinesSpec) {
     file.table("machines");
     file.key("provider", quoted(machines.provider.as_str()));
-    for (key, value) in [("size", &machines.size), ("playbook", &machines.playbook)] {
-        if let Some(value) = value {
-            file.key(key, quoted(value));
-        }
+    if let Some(size) = &machines.size {
+        file.key("size", quoted(size));
+    }
+    if let Some(playbook) = &machines.playbook {
+        file.key("playbook", quoted(&playbook.path));
+        file.key("playbook_timeout", quoted(&show_duration(playbook.timeout)));
     }
 }
 

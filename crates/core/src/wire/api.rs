@@ -183,6 +183,9 @@ pub struct MachineView {
     pub instances: usize,
     /// What it has and uses, while its agent is heard.
     pub reading: Option<MachineReading>,
+    /// What is being done with it, in words, where that takes a while.
+    #[serde(default)]
+    pub doing: Option<String>,
 }
 
 /// A host key, for a person to look at before it is believed.

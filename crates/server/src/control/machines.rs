@@ -3,6 +3,7 @@
 
 mod act;
 mod change;
+mod configure;
 mod inventory;
 mod people;
 mod providers;
@@ -54,6 +55,7 @@ pub(super) struct Machines {
     given: BTreeMap<Provider, Vec<Given>>,
     asked: providers::Asked,
     held: Vec<String>,
+    runs: configure::Runs,
     began: Instant,
 }
 
@@ -72,6 +74,7 @@ impl Machines {
             given: BTreeMap::new(),
             asked: providers::Asked::default(),
             held: Vec::new(),
+            runs: configure::Runs::default(),
             began: Instant::now(),
         })
     }

@@ -17,6 +17,10 @@ impl Control {
         crate::builder::sweep(&dirs)
             .await
             .map_err(|source| ControlError::File { path: dirs.work.clone(), source })?;
+        let records = self.layout().playbook_records();
+        crate::ansible::sweep(&records)
+            .await
+            .map_err(|source| ControlError::File { path: records, source })?;
         let mut queued = 0_usize;
         for app in self.app_names().await {
             // The program may have moved since the hooks were written.

@@ -144,17 +144,20 @@ impl DigitalOcean {
         asked.retain(|_, at| is_fresh(at));
         self.guard().await?;
         let identity = identity::made(&self.place, &machine.name).await?;
-        let body = json!({
+        let mut body = json!({
             "name": machine.name,
             "region": self.settings.region,
             "size": machine.size.as_deref().unwrap_or(&self.settings.size),
             "image": self.settings.image,
             "tags": [self.place.tag],
             "user_data": identity.user_data()?,
-            "vpc_uuid": self.settings.vpc,
             "monitoring": false,
             "with_droplet_agent": false,
         });
+        // The contract knows no null here.
+        if let Some(vpc) = &self.settings.vpc {
+            body["vpc_uuid"] = json!(vpc);
+        }
         // What is not answered may have been done all the same.
         asked.insert(machine.name.clone(), Instant::now());
         let made = self.api.make(&body).await;

@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 8] = [
     &["authority"],
     &[
         "alertmanager",
+        "ansible",
         "builder",
         "fleet",
         "flags",

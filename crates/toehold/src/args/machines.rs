@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use clap::{Args as ClapArgs, Subcommand};
-use toehold_core::model::MachineName;
+use toehold_core::model::{AppName, MachineName};
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Machines {
@@ -33,6 +33,22 @@ pub enum Machines {
         /// Ask nothing
         #[arg(short, long)]
         yes: bool,
+    },
+    /// Run the playbooks of its apps on a machine again
+    Configure {
+        /// Its name
+        name: MachineName,
+        /// Whose playbook [default: each that was run there]
+        #[arg(short, long)]
+        app: Option<AppName>,
+    },
+    /// What the last run of a playbook on a machine printed
+    Playbook {
+        /// Its name
+        name: MachineName,
+        /// Whose playbook [default: the one that was run last]
+        #[arg(short, long)]
+        app: Option<AppName>,
     },
     /// The public key Toehold logs in to machines with, for those who let it in
     Key,

@@ -152,6 +152,13 @@ impl Watch<'_> {
 
     /// One event; `Some` where it is the end.
     async fn hear(&self, build: &Build, event: &Event) -> Result<Option<Outcome>, Failure> {
+        if is_on_the_way(event.kind) && event.at >= build.queued_at {
+            if self.style.json {
+                show::json(event)?;
+            } else {
+                show::line(&paint::faint(&format!("  · {}", safe(&event.text, 120))))?;
+            }
+        }
         let about = match &event.subject {
             Subject::Release(number) | Subject::Rollout(number) => *number == self.number,
             _ => false,
@@ -214,4 +221,18 @@ impl Watch<'_> {
         };
         show::line(&format!("{}   total {total}   undo: {undo}", paint::strong(&url)))
     }
+}
+
+/// Whether it says how far the machines are that a release waits for.
+fn is_on_the_way(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::MachineWanted
+            | EventKind::MachineMade
+            | EventKind::MachineReady
+            | EventKind::MachineFailed
+            | EventKind::PlaybookStarted
+            | EventKind::PlaybookTask
+            | EventKind::PlaybookEnded
+    )
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use toehold_core::model::{MachineGoal, MachineName, MachinePhase};
+use toehold_core::model::{AppName, MachineGoal, MachineName, MachinePhase};
 use toehold_core::wire::api::{Done, HostKey, MachineView};
 
 use crate::args::{AddMachine, Machines};
@@ -18,6 +18,12 @@ use crate::show::{self, paint, table, time};
 struct Made {
     token: String,
     control: Option<String>,
+}
+
+/// What a playbook printed.
+#[derive(Deserialize, Serialize)]
+struct Printed {
+    text: Option<String>,
 }
 
 /// The public half of the key Toehold logs in with.
@@ -43,6 +49,14 @@ pub fn run(context: &Context, machines: &Machines) -> Outcome {
                 }
                 set(context, &client, name, MachineGoal::Remove).await
             }
+            Machines::Configure { name, app } => {
+                let path = format!("/api/v1/machines/{name}/configure");
+                let done: Done = client.post(&path, &json!({ "app": app })).await?;
+                wishes::show_done(context, &done)
+            }
+            Machines::Playbook { name, app } => {
+                playbook(context, &client, name, app.as_ref()).await
+            }
             Machines::Key => {
                 let found: SshKey = client.get("/api/v1/machines/ssh-key").await?;
                 if context.json() { show::json(&found) } else { show::line(&found.key) }
@@ -61,6 +75,26 @@ pub fn run(context: &Context, machines: &Machines) -> Outcome {
             }
         }
     })
+}
+
+/// What a playbook printed, as it is.
+async fn playbook(
+    context: &Context,
+    client: &Client,
+    name: &MachineName,
+    app: Option<&AppName>,
+) -> Outcome {
+    let asked = app.map_or_else(String::new, |app| format!("?app={app}"));
+    let printed: Printed = client.get(&format!("/api/v1/machines/{name}/playbook{asked}")).await?;
+    if context.json() {
+        return show::json(&printed);
+    }
+    match printed.text {
+        Some(text) => text.lines().try_for_each(|line| show::line(&table::safe(line, 500))),
+        None => {
+            Err(Failure::no(format!("no playbook has ended on {name}")).hint("toehold machines ls"))
+        }
+    }
 }
 
 async fn set(context: &Context, client: &Client, name: &MachineName, goal: MachineGoal) -> Outcome {
@@ -156,7 +190,7 @@ fn state(view: &MachineView) -> String {
         goal => format!(" ({})", goal.as_str()),
     };
     let said = match &machine.phase {
-        MachinePhase::Ready if view.heard => "ready".to_owned(),
+        MachinePhase::Ready if view.heard => ready(view),
         MachinePhase::Ready => "silent".to_owned(),
         MachinePhase::Lost { why } | MachinePhase::Failed { why } => {
             format!("{}: {}", machine.phase.as_str(), table::safe(why, 60))
@@ -164,4 +198,19 @@ fn state(view: &MachineView) -> String {
         phase => format!("{} {since}", phase.as_str()),
     };
     format!("{said}{goal}")
+}
+
+/// How a machine is that is there: what is done with it, or why an app does not come to it.
+fn ready(view: &MachineView) -> String {
+    if let Some(doing) = &view.doing {
+        return table::safe(doing, 60);
+    }
+    let mut failed =
+        view.machine.configured.iter().filter_map(|(app, it)| Some((app, it.failed.as_ref()?)));
+    match failed.next() {
+        None => "ready".to_owned(),
+        Some((app, why)) => {
+            format!("ready, but the playbook of {app} failed: {}", table::safe(why, 60))
+        }
+    }
 }

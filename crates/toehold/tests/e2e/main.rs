@@ -11,6 +11,7 @@ mod jenkins;
 mod languages;
 mod little;
 mod machines;
+mod playbook;
 mod prometheus;
 mod push;
 mod remote;

@@ -8,7 +8,8 @@ use proptest::{collection, option};
 
 use crate::model::{AlertRule, HealthCheck, HealthKind, Metric, Provider, Split, StepKind, Track};
 use crate::spec::{
-    BuildSpec, CanarySpec, MachinesSpec, ProxySpec, Reports, RunSpec, ScaleSpec, Spec, Step, show,
+    BuildSpec, CanarySpec, MachinesSpec, PlaybookSpec, ProxySpec, Reports, RunSpec, ScaleSpec,
+    Spec, Step, show,
 };
 
 fn time() -> impl Strategy<Value = Duration> {
@@ -150,10 +151,12 @@ fn machines() -> impl Strategy<Value = MachinesSpec> {
     let provider =
         prop_oneof![Just(Provider::Local), Just(Provider::Ssh), Just(Provider::DigitalOcean)];
     let size = option::of("[a-z0-9-]{1,12}");
-    (provider, size).prop_map(|(provider, size)| MachinesSpec {
+    let playbook = ("[a-z0-9]{1,5}(/[a-z0-9]{1,5})?\\.yml", time());
+    let playbook = option::of(playbook.prop_map(|(path, timeout)| PlaybookSpec { path, timeout }));
+    (provider, size, playbook).prop_map(|(provider, size, playbook)| MachinesSpec {
         provider,
         size: size.filter(|_| provider.is_elastic()),
-        playbook: None,
+        playbook: playbook.filter(|_| provider != Provider::Local),
     })
 }
 

@@ -14,7 +14,26 @@ impl Control {
     /// Every machine that SSH leads to: by provider (`ssh`, `digitalocean`), and by what runs there
     /// (`app_shop`).
     pub async fn inventory(&self) -> Result<Value, ControlError> {
-        let apps = self.apps_by_machine().await;
+        Ok(self.inventory_with(&self.apps_by_machine().await)?.told())
+    }
+
+    /// The same as a file, with machines an app is to come to among those it runs on.
+    pub(super) async fn inventory_for(
+        &self,
+        app: &AppName,
+        machines: &[MachineName],
+    ) -> Result<Value, ControlError> {
+        let mut apps = self.apps_by_machine().await;
+        for machine in machines {
+            apps.entry(machine.clone()).or_default().insert(app.clone());
+        }
+        Ok(self.inventory_with(&apps)?.written(app))
+    }
+
+    fn inventory_with(
+        &self,
+        apps: &BTreeMap<MachineName, BTreeSet<AppName>>,
+    ) -> Result<Inventory, ControlError> {
         let (run, key) = (self.layout().run(), self.layout().ssh_key());
         let machines: Vec<Machine> = {
             let known = self.machines();
@@ -29,7 +48,7 @@ impl Control {
             let ways = Ways { key: &key, known_hosts: &known };
             inventory.add(machine, access, &ways, apps.get(&machine.name));
         }
-        Ok(inventory.told())
+        Ok(inventory)
     }
 
     async fn apps_by_machine(&self) -> BTreeMap<MachineName, BTreeSet<AppName>> {
@@ -94,14 +113,30 @@ impl Inventory {
         }
         Value::Object(all)
     }
+
+    /// As Ansible's YAML plugin reads it from a file; `toehold_app` says whose playbook runs.
+    fn written(self, app: &AppName) -> Value {
+        let of_group = |hosts: &[MachineName]| {
+            let hosts: Map<String, Value> =
+                hosts.iter().map(|name| (name.to_string(), json!({}))).collect();
+            json!({ "hosts": hosts })
+        };
+        let groups: Map<String, Value> =
+            self.groups.iter().map(|(name, hosts)| (name.clone(), of_group(hosts))).collect();
+        json!({
+            "all": { "hosts": self.hosts, "children": groups, "vars": { "toehold_app": app } }
+        })
+    }
 }
 
-/// The one host key that is believed. Ansible takes this apart as a shell would.
+/// The one host key that is believed, and an end of waiting for a machine that is cut off in the
+/// middle of a task, which Ansible by itself waits for without one. Ansible takes this apart as a shell would.
 fn ssh_arguments(machine: &MachineName, ways: &Ways<'_>) -> String {
     let quoted = ways.known_hosts.display().to_string().replace('\'', "'\\''");
     format!(
         "-o StrictHostKeyChecking=yes -o HostKeyAlias={machine} -o 'UserKnownHostsFile={quoted}' \
-         -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+         -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes \
+         -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
     )
 }
 

@@ -151,6 +151,7 @@ impl Control {
             heard: fresh(&local).is_some(),
             instances: known.instances(&local),
             reading: reading(&local),
+            doing: None,
             machine: here(local, self.clock().now()),
         };
         let is_there = |it: &&super::Loaded| it.machine.phase != MachinePhase::Gone;
@@ -160,13 +161,14 @@ impl Control {
                 heard: fresh(name).is_some(),
                 instances: known.instances(name),
                 reading: reading(name),
+                doing: known.runs.on(name),
                 machine: it.machine.clone(),
             }
         });
         std::iter::once(here).chain(others).collect()
     }
 
-    fn machine(&self, name: &MachineName) -> Result<Machine, ControlError> {
+    pub(super) fn machine(&self, name: &MachineName) -> Result<Machine, ControlError> {
         let known = self.machines();
         let found = known.by_name.get(name).filter(|it| it.machine.phase != MachinePhase::Gone);
         found.map(|it| it.machine.clone()).ok_or_else(|| ControlError::NoMachine(name.clone()))

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use toehold_core::machines::{Limits, Need, Sight, Yard, decide};
+use toehold_core::machines::{Configures, Limits, Need, Sight, Yard, decide, to_configure};
 use toehold_core::model::{
     Event, EventKind, Goal, InstanceId, Machine, MachineName, MachinePhase, Subject,
 };
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
+use super::configure;
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
 use crate::secret::random_bytes;
@@ -39,13 +40,14 @@ pub(in crate::control) async fn run(control: Arc<Control>) {
 
 impl Control {
     async fn tend_machines(&self) -> Result<(), ControlError> {
-        let (needs, cut_off) = {
+        let (needs, cut_off, wishes) = {
             let apps = self.apps.lock().await;
             self.machines().count(apps.by_name.values().map(|it| &it.app));
-            (needs(&apps), self.cut_off(&apps))
+            (needs(&apps), self.cut_off(&apps), configure::wishes(&apps))
         };
         self.ask_providers();
-        let mut verdict = {
+        let playbooks: Vec<Configures> = wishes.iter().map(|it| it.configures.clone()).collect();
+        let (mut verdict, due) = {
             let now = self.clock().now();
             let limits = self.limits();
             let agents = self.parts.fleet.agents();
@@ -64,15 +66,18 @@ impl Control {
                     (name.clone(), Sight { is_cut_off, ..sight })
                 })
                 .collect();
-            decide(Yard {
+            let fresh = fresh_names();
+            let yard = Yard {
                 machines: &machines,
                 sights: &sights,
                 given: &known.given,
                 needs: &needs,
+                playbooks: &playbooks,
                 limits: &limits,
-                fresh: &fresh_names(),
+                fresh: &fresh,
                 now,
-            })
+            };
+            (decide(yard), to_configure(yard))
         };
         verdict.held.extend(self.machines().asked.troubles.iter().cloned());
         self.say_held(verdict.held).await;
@@ -80,6 +85,7 @@ impl Control {
             self.carry_out_machine(step).await?;
         }
         self.act_on_machines();
+        self.configure_machines(wishes, &due);
         Ok(())
     }
 

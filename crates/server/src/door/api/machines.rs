@@ -5,13 +5,13 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use serde::{Deserialize, Serialize};
-use toehold_core::model::{MachineGoal, MachineName};
+use toehold_core::model::{AppName, MachineGoal, MachineName};
 use toehold_core::wire::api::{Done, HostKey, MachineView};
 
 use crate::control::{AddError, NewMachine};
 use crate::door::Door;
 use crate::door::caller::Caller;
-use crate::door::extract::{At, Sent};
+use crate::door::extract::{Asked, At, Sent};
 use crate::door::problem::Unable;
 
 /// `POST /api/v1/machines/host-key`.
@@ -27,6 +27,28 @@ pub(crate) struct Whose {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewGoal {
     goal: MachineGoal,
+}
+
+/// `POST /api/v1/machines/{machine}/configure`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configure {
+    /// Whose playbook; each that was run there where absent.
+    #[serde(default)]
+    app: Option<AppName>,
+}
+
+/// `GET /api/v1/machines/{machine}/playbook`.
+#[derive(Deserialize)]
+pub(crate) struct WhosePlaybook {
+    app: Option<AppName>,
+}
+
+/// What a playbook printed.
+#[derive(Serialize)]
+pub(crate) struct Printed {
+    /// `None` where none was run, or its output is not kept any more.
+    text: Option<String>,
 }
 
 /// A join token that was just made: the only time it is shown.
@@ -74,6 +96,25 @@ pub(crate) async fn set_goal(
     Sent(new): Sent<NewGoal>,
 ) -> Result<Json<Done>, Unable> {
     Ok(Json(door.control.set_machine(&machine, new.goal, caller.actor()).await?))
+}
+
+pub(crate) async fn configure(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    At(machine): At<MachineName>,
+    Sent(new): Sent<Configure>,
+) -> Result<Json<Done>, Unable> {
+    let (app, actor) = (new.app.as_ref(), caller.actor());
+    Ok(Json(door.control.configure_machine(&machine, app, actor).await?))
+}
+
+pub(crate) async fn playbook(
+    State(door): State<Door>,
+    At(machine): At<MachineName>,
+    Asked(whose): Asked<WhosePlaybook>,
+) -> Result<Json<Printed>, Unable> {
+    let text = door.control.playbook_output(&machine, whose.app.as_ref())?;
+    Ok(Json(Printed { text }))
 }
 
 pub(crate) async fn token(

@@ -81,6 +81,7 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::MachineGone
         | K::MachinesHeld
         | K::PlaybookStarted
+        | K::PlaybookTask
         | K::PlaybookEnded => "machine",
         K::InstanceLaunched
         | K::InstancePlaced

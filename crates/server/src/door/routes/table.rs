@@ -116,6 +116,8 @@ pub static ROUTES: &[Route] = &[
     api_with(POST, "/api/v1/machines/host-key", Admin, "Whose", "The host key a machine shows now", || post(machines::host_key)),
     api(GET, "/api/v1/machines/inventory", LookAtAll, "Every machine SSH leads to, as an inventory of Ansible", || get(machines::inventory)),
     api(GET, "/api/v1/machines/ssh-key", Admin, "The public half of the key Toehold logs in with", || get(machines::ssh_key)),
+    api_with(POST, "/api/v1/machines/{machine}/configure", Admin, "Configure", "Run playbooks on a machine again", || post(machines::configure)),
+    api(GET, "/api/v1/machines/{machine}/playbook", LookAtAll, "What the last run of a playbook on a machine printed", || get(machines::playbook)),
     api_with(POST, "/api/v1/machines/{machine}/goal", Admin, "NewGoal", "Let a machine take instances, or no more, or be emptied, or given back", || post(machines::set_goal)),
     api(POST, "/api/v1/machines/{machine}/token", Admin, "A token for a machine that joins by itself; it is shown this once", || post(machines::token)),
     api(GET, "/api/v1/tokens", Admin, "Every token, without what is secret of it", || get(people::tokens)),

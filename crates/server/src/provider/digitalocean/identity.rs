@@ -23,7 +23,6 @@ impl Identity {
         let config = json!({
             "disable_root": false,
             "ssh_deletekeys": true,
-            "ssh_genkeytypes": [],
             "ssh_keys": { "ed25519_private": self.private, "ed25519_public": self.public },
             "ssh_authorized_keys": [self.visitor],
             "users": [{ "name": "root", "ssh_authorized_keys": [self.visitor] }],

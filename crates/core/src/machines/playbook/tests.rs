@@ -1,0 +1,157 @@
+use super::*;
+use crate::machines::{Limits, decide};
+
+const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+fn app(name: &str) -> AppName {
+    name.parse().expect("it is an app's name")
+}
+
+fn commit(digit: &str) -> CommitId {
+    digit.repeat(40).parse().expect("it is a commit")
+}
+
+fn ago(seconds: u64) -> Timestamp {
+    Timestamp::from_ms(NOW.as_ms() - seconds * 1_000)
+}
+
+/// A machine whose agent is heard, in words: `a ready`, `a bringing`; `a ready failed=2@40s`, that
+/// many tries, the last so long ago; `a ready done`.
+fn machine(provider: Provider, line: &str) -> Machine {
+    let mut words = line.split(' ');
+    let name = words.next().and_then(|name| name.parse().ok()).expect("a name");
+    let phase = match words.next().expect("a phase") {
+        "ready" => MachinePhase::Ready,
+        "bringing" => MachinePhase::Bringing,
+        other => panic!("{other} is no phase"),
+    };
+    let mut configured = BTreeMap::new();
+    for word in words {
+        let (failed, tries, at) = match word.strip_prefix("failed=") {
+            None => (None, 1, NOW),
+            Some(how) => {
+                let (tries, seconds) = how.split_once('@').expect("tries and a time");
+                let seconds = seconds.trim_end_matches('s').parse().expect("seconds");
+                (Some("task X".to_owned()), tries.parse().expect("tries"), ago(seconds))
+            }
+        };
+        configured.insert(
+            app("shop"),
+            Configured { at, failed, tries, log: None, commit: Some(commit("a")) },
+        );
+    }
+    Machine {
+        name,
+        provider,
+        app: provider.is_elastic().then(|| app("shop")),
+        goal: MachineGoal::Run,
+        phase,
+        since: ago(1_000),
+        address: None,
+        access: None,
+        provider_id: None,
+        size: None,
+        configured,
+        trouble: None,
+        created_at: ago(1_000),
+    }
+}
+
+/// What `use_it` makes of these machines, and of the app `shop` that has a playbook.
+fn with_yard<T>(provider: Provider, lines: &[&str], use_it: impl FnOnce(Yard<'_>) -> T) -> T {
+    let machines: BTreeMap<MachineName, Machine> = lines
+        .iter()
+        .map(|line| machine(provider, line))
+        .map(|machine| (machine.name.clone(), machine))
+        .collect();
+    let heard = Sight { silent: Some(Duration::ZERO), ..Sight::default() };
+    let sights = machines.keys().map(|name| (name.clone(), heard)).collect();
+    use_it(Yard {
+        machines: &machines,
+        sights: &sights,
+        given: &BTreeMap::new(),
+        needs: &[],
+        playbooks: &[Configures { app: app("shop"), provider, commit: commit("a") }],
+        limits: &Limits::default(),
+        fresh: &[],
+        now: NOW,
+    })
+}
+
+fn due(provider: Provider, lines: &[&str]) -> String {
+    let due = with_yard(provider, lines, to_configure);
+    let names = due.values().flatten().map(MachineName::as_str);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_machine_that_is_new_to_the_app_is_configured_in_one_run() {
+    assert_eq!(due(Provider::Ssh, &["a ready", "b bringing", "c ready done", "d ready"]), "a d");
+    assert_eq!(due(Provider::DigitalOcean, &["a ready"]), "a");
+}
+
+#[test]
+fn what_failed_is_tried_again_later_each_time_and_not_for_ever() {
+    for (how, is_due) in [
+        ("failed=1@29s", false),
+        ("failed=1@30s", true),
+        ("failed=2@89s", false),
+        ("failed=2@90s", true),
+        ("failed=3@9999s", false),
+    ] {
+        let line = format!("a ready {how}");
+        assert_eq!(due(Provider::Ssh, &[&line]), if is_due { "a" } else { "" }, "{how}");
+    }
+}
+
+#[test]
+fn a_machine_that_was_made_and_cannot_be_configured_is_given_up() {
+    let phases = |provider, line: &str| {
+        let verdict = with_yard(provider, &[line], decide);
+        let steps = verdict.steps.into_iter().map(|step| step.machine.phase.as_str().to_owned());
+        steps.collect::<Vec<_>>()
+    };
+    assert_eq!(phases(Provider::DigitalOcean, "a ready failed=3@1s"), ["failed"]);
+    assert!(phases(Provider::DigitalOcean, "a ready failed=2@1s").is_empty());
+    assert!(phases(Provider::Ssh, "a ready failed=3@1s").is_empty(), "it belongs to somebody");
+}
+
+#[test]
+fn a_person_can_ask_for_another_run() {
+    let stuck = machine(Provider::Ssh, "a ready failed=3@1s");
+    let step = configure_again(&stuck, Some(&app("shop")), "anna", NOW);
+    assert_eq!(step.event.text, "anna lets the playbook of shop run on a again");
+    assert!(step.machine.configured.is_empty());
+    let other = configure_again(&stuck, Some(&app("blog")), "anna", NOW);
+    assert_eq!(other.machine.configured.len(), 1);
+    assert!(configure_again(&stuck, None, "anna", NOW).machine.configured.is_empty());
+}
+
+#[test]
+fn what_came_of_a_run_is_counted_and_said() {
+    let played = |failed: Option<&str>| Played {
+        failed: failed.map(str::to_owned),
+        log: Some("17".to_owned()),
+        commit: commit("a"),
+    };
+    let once = machine(Provider::Ssh, "a ready failed=2@1s");
+    let step = playbook_outcome(&once, &app("shop"), played(Some("task X")), NOW);
+    assert!(step.event.text.contains("3 times"), "{}", step.event.text);
+    let step = playbook_outcome(&once, &app("shop"), played(None), NOW);
+    assert_eq!(step.event.text, "the playbook of shop ran on a");
+    assert_eq!(step.machine.configured[&app("shop")].failed, None);
+}
+
+#[test]
+fn another_commit_is_tried_at_once_and_counted_anew() {
+    let stuck = machine(Provider::Ssh, "a ready failed=3@1s");
+    let wish =
+        |digit| Configures { app: app("shop"), provider: Provider::Ssh, commit: commit(digit) };
+    assert!(!is_due(&stuck, &wish("a"), NOW));
+    assert!(is_due(&stuck, &wish("b"), NOW));
+    let played = Played { failed: Some("again".into()), log: None, commit: commit("b") };
+    let step = playbook_outcome(&stuck, &app("shop"), played, NOW);
+    assert_eq!(step.machine.configured[&app("shop")].tries, 1);
+    let done = machine(Provider::Ssh, "a ready done");
+    assert!(!is_due(&done, &wish("b"), NOW), "what went through is not run again by itself");
+}

@@ -1,0 +1,306 @@
+//! Playbooks are run on machines that are new to an app: which, is decided in the core; here a
+//! checkout is made, Ansible is let loose, and what comes of it is written down.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use toehold_core::machines::{Configures, Played, configure_again, playbook_outcome};
+use toehold_core::model::{
+    AppName, CommitId, Event, EventKind, Goal, MachineName, Number, Subject,
+};
+use toehold_core::spec::PlaybookSpec;
+use toehold_core::wire::api::Done;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::ansible::{self, Ended, Play, Record, Told};
+use crate::builder::surroundings;
+use crate::control::apps::{Apps, Loaded};
+use crate::control::{Control, ControlError};
+
+/// So many playbooks run at the same time, each for an app.
+const MOST_RUNS: usize = 4;
+
+/// So many tasks of a run become events; all of them are in its record.
+const MOST_TASKS: usize = 200;
+
+/// How many words of a run may wait to be written down.
+const WORDS: usize = 64;
+
+/// An app's playbook, as its newest wished release has it.
+#[derive(Clone)]
+pub(super) struct Wish {
+    pub(super) configures: Configures,
+    playbook: PlaybookSpec,
+}
+
+/// What runs.
+#[derive(Default)]
+pub(super) struct Runs {
+    /// The machines of each run, and the task it is at.
+    by_app: BTreeMap<AppName, (Vec<MachineName>, String)>,
+}
+
+impl Runs {
+    /// What a playbook does on a machine just now, in words.
+    pub(super) fn on(&self, machine: &MachineName) -> Option<String> {
+        let runs =
+            |(_, (machines, _)): &(_, &(Vec<MachineName>, String))| machines.contains(machine);
+        let (app, (_, task)) = self.by_app.iter().find(runs)?;
+        Some(format!("playbook of {app}: {task}"))
+    }
+}
+
+/// The playbooks apps ask for.
+pub(super) fn wishes(apps: &Apps) -> Vec<Wish> {
+    apps.by_name.values().filter_map(wish).collect()
+}
+
+/// The playbook of the newest release that runs or is to run: it is what the next instance needs.
+fn wish(loaded: &Loaded) -> Option<Wish> {
+    let runs = loaded.app.instances.iter().filter(|it| it.goal == Goal::Run);
+    let newest: Number = runs.map(|it| it.release).max()?;
+    let release = loaded.releases.get(&newest)?;
+    let machines = &release.spec.machines;
+    Some(Wish {
+        configures: Configures {
+            app: loaded.app.name.clone(),
+            provider: machines.provider,
+            commit: release.commit.clone(),
+        },
+        playbook: machines.playbook.clone()?,
+    })
+}
+
+impl Control {
+    /// Begins the runs that are due: one at a time for an app, and for a machine.
+    pub(super) fn configure_machines(
+        &self,
+        wishes: Vec<Wish>,
+        due: &BTreeMap<AppName, Vec<MachineName>>,
+    ) {
+        for wish in wishes {
+            let app = wish.configures.app.clone();
+            let machines = {
+                let mut known = self.machines();
+                let runs = &known.runs.by_app;
+                let is_free = |it: &&MachineName| !runs.values().any(|run| run.0.contains(it));
+                let machines: Vec<MachineName> =
+                    due.get(&app).into_iter().flatten().filter(is_free).cloned().collect();
+                if machines.is_empty() || runs.contains_key(&app) || runs.len() >= MOST_RUNS {
+                    continue;
+                }
+                known.runs.by_app.insert(app.clone(), (machines.clone(), "begins".to_owned()));
+                machines
+            };
+            let Some(control) = self.itself.upgrade() else { return };
+            self.tasks.spawn(async move {
+                let stop = control.shutdown.clone();
+                stop.run_until_cancelled(control.configure(&wish, &machines)).await;
+                control.machines().runs.by_app.remove(&app);
+                control.wake_machines.notify_one();
+            });
+        }
+    }
+
+    /// Runs a playbook on machines, and writes down what came of it for each.
+    async fn configure(self: &Arc<Self>, wish: &Wish, machines: &[MachineName]) {
+        let app = &wish.configures.app;
+        for machine in machines {
+            let text = format!("the playbook of {app} ({}) runs on {machine}", wish.playbook.path);
+            let facts = json!({ "playbook": wish.playbook.path, "commit": wish.configures.commit });
+            self.say_of_playbook(app, machine, EventKind::PlaybookStarted, text, facts).await;
+        }
+        let records = self.layout().playbook_records();
+        let record = Record::create(&records, app, self.clock().now());
+        let ended = match &record {
+            Ok(record) => self.play(wish, machines, record).await,
+            Err(error) => {
+                Err(format!("its output cannot be kept in {}: {error}", records.display()))
+            }
+        };
+        let log = record.ok().map(|record| record.name().to_owned());
+        for machine in machines {
+            let failed = match &ended {
+                Ok(all) => all.get(machine).and_then(Ended::why),
+                Err(why) => Some(why.clone()),
+            };
+            let commit = wish.configures.commit.clone();
+            self.note_played(app, machine, Played { failed, log: log.clone(), commit }).await;
+        }
+    }
+
+    /// The run itself; an error in words counts for every machine.
+    async fn play(
+        &self,
+        wish: &Wish,
+        machines: &[MachineName],
+        record: &Record,
+    ) -> Result<BTreeMap<MachineName, Ended>, String> {
+        let app = &wish.configures.app;
+        let failed = |what: &str, error: &dyn std::error::Error| {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            format!("{what}: {error}{cause}")
+        };
+        let checkout = self.checkout_for_playbook(app, &wish.configures.commit).await;
+        let checkout = checkout.map_err(|error| failed("the commit cannot be read", &error))?;
+        let inventory = self.inventory_for(app, machines).await;
+        let inventory = inventory.map_err(|error| failed("no inventory can be made", &error))?;
+        let (tell, mut told) = mpsc::channel(WORDS);
+        let play = Play {
+            checkout: &checkout,
+            playbook: &wish.playbook.path,
+            inventory: &inventory,
+            machines,
+            timeout: wish.playbook.timeout,
+            environment: surroundings().into_iter().chain(operators_own()).collect(),
+            record,
+        };
+        let work = async move {
+            let ended = ansible::run(&play, &tell).await;
+            drop(tell);
+            ended
+        };
+        let listen = async {
+            let mut said = 0;
+            while let Some(told) = told.recv().await {
+                said += self.hear_playbook(app, machines, told, said < MOST_TASKS).await;
+            }
+        };
+        let (ended, ()) = tokio::join!(work, listen);
+        if let Err(error) = tokio::fs::remove_dir_all(&checkout).await {
+            warn!(%error, "the checkout of a playbook cannot be removed");
+        }
+        ended.map_err(|error| failed("it cannot be run", &error))
+    }
+
+    /// The files of the commit, in a folder of their own.
+    async fn checkout_for_playbook(
+        &self,
+        app: &AppName,
+        commit: &CommitId,
+    ) -> Result<std::path::PathBuf, ControlError> {
+        let unusable = |path: &std::path::Path| {
+            let path = path.to_owned();
+            move |source| ControlError::File { path, source }
+        };
+        let folder = std::path::absolute(self.layout().playbooks().join(app.as_str()))
+            .map_err(unusable(self.layout().root()))?;
+        if folder.exists() {
+            tokio::fs::remove_dir_all(&folder).await.map_err(unusable(&folder))?;
+        }
+        tokio::fs::create_dir_all(&folder).await.map_err(unusable(&folder))?;
+        self.repository(app)?.export(commit, &folder).await?;
+        Ok(folder)
+    }
+
+    /// Takes in a word of a run; gives how many events it became.
+    async fn hear_playbook(
+        &self,
+        app: &AppName,
+        machines: &[MachineName],
+        told: Told,
+        is_said: bool,
+    ) -> usize {
+        match told {
+            Told::Began { task } => {
+                if let Some(run) = self.machines().runs.by_app.get_mut(app) {
+                    run.1 = task;
+                }
+                0
+            }
+            Told::Done { text, place, took } if is_said => {
+                let facts = json!({
+                    "machines": machines,
+                    "place": place,
+                    "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                });
+                // A task of many machines is one event, about the first of them.
+                if let Some(first) = machines.first() {
+                    self.say_of_playbook(app, first, EventKind::PlaybookTask, text, facts).await;
+                }
+                1
+            }
+            Told::Done { .. } => 0,
+        }
+    }
+
+    async fn say_of_playbook(
+        &self,
+        app: &AppName,
+        machine: &MachineName,
+        kind: EventKind,
+        text: String,
+        facts: Value,
+    ) {
+        let event = Event {
+            rev: 0,
+            at: self.clock().now(),
+            app: Some(app.clone()),
+            kind,
+            subject: Subject::Machine(machine.clone()),
+            cause: None,
+            actor: "toehold".into(),
+            text,
+            facts,
+        };
+        self.say(event).await;
+    }
+
+    /// Whoever changes the document at the same time wins; so it is tried again, a few times.
+    async fn note_played(&self, app: &AppName, name: &MachineName, played: Played) {
+        for _ in 0..3 {
+            let Ok(machine) = self.machine(name) else { return };
+            let step = playbook_outcome(&machine, app, played.clone(), self.clock().now());
+            let wanted = step.machine.configured.get(app).cloned();
+            if let Err(error) = self.carry_out_machine(step).await {
+                error!(machine.name = %name, %error, "what came of a playbook could not be kept; it is run again");
+                return;
+            }
+            if self.machine(name).is_ok_and(|now| now.configured.get(app) == wanted.as_ref()) {
+                return;
+            }
+        }
+    }
+
+    /// Lets an app's playbook, or each, be run on a machine again.
+    pub async fn configure_machine(
+        &self,
+        name: &MachineName,
+        app: Option<&AppName>,
+        actor: &str,
+    ) -> Result<Done, ControlError> {
+        let step = configure_again(&self.machine(name)?, app, actor, self.clock().now());
+        let text = step.event.text.clone();
+        self.carry_out_machine(step).await?;
+        Ok(Done { text, event: None })
+    }
+
+    /// What the last run of a playbook on a machine printed, newest first where there are several
+    /// apps.
+    pub fn playbook_output(
+        &self,
+        name: &MachineName,
+        app: Option<&AppName>,
+    ) -> Result<Option<String>, ControlError> {
+        let machine = self.machine(name)?;
+        let records = self.layout().playbook_records();
+        let mut runs: Vec<_> = machine
+            .configured
+            .iter()
+            .filter(|(of, _)| app.is_none_or(|app| app == *of))
+            .filter_map(|(of, it)| Some((it.at, of, it.log.as_ref()?)))
+            .collect();
+        runs.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        Ok(runs.into_iter().find_map(|(_, of, log)| ansible::output(&records, of, log)))
+    }
+}
+
+/// What the operator set for Ansible, and whose home its settings lie in.
+fn operators_own() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("ANSIBLE_") || matches!(&*name, "HOME" | "USER" | "LOGNAME")
+    })
+}

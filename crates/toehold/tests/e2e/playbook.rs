@@ -1,0 +1,136 @@
+//! Playbooks: real Ansible configures real hosts before an app comes to them.
+
+use crate::hosts::{Host, Hosts, until_state};
+use crate::stage::{App, Stage, said, until};
+
+/// An app that runs on two machines, configured by these tasks.
+fn app<'a>(stage: &'a Stage, more: &str, tasks: &str) -> App<'a> {
+    let app = stage.app("hello");
+    let machines = format!("\n[machines]\nprovider = \"ssh\"\nplaybook = \"ops/site.yml\"\n{more}");
+    app.add("toehold.toml", &machines);
+    app.set("[scale]\n", "[scale]\nmin = 2\n");
+    let play = "- hosts: app_hello\n  gather_facts: false\n  \
+                vars: { ansible_python_interpreter: /usr/bin/python3 }\n  tasks:\n";
+    app.write("ops/site.yml", &format!("{play}{tasks}"));
+    app.commit("configure machines");
+    app
+}
+
+/// The first task waits until the test says so.
+const MARK: &str = "    - name: Wait\n      ansible.builtin.wait_for:\n        \
+                    path: /var/lib/toehold-agent/go\n    - name: Leave a mark\n      ansible.builtin.copy:\n        \
+                    dest: /var/lib/toehold-agent/mark\n        content: \"{{ toehold_app }}\"\n";
+
+#[test]
+fn machines_are_configured_before_they_take_the_app_and_one_that_is_cut_off_holds_up_nobody() {
+    let Some(hosts) = Hosts::new(3) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let app = app(&stage, "", MARK);
+    let push = app.push_in_background("main");
+    // It is cut off in the middle of a task.
+    until("the first task runs everywhere", || {
+        let waits = |host: &Host| {
+            host.run(&["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]).contains("wait_for")
+        };
+        hosts.all().iter().all(waits).then_some(())
+    });
+    hosts.all()[2].cable(false);
+    for host in &hosts.all()[..2] {
+        std::fs::write(host.state().join("go"), "").expect("the word is given");
+    }
+    app.until_healthy(2);
+    for host in &hosts.all()[..2] {
+        let mark = host.state().join("mark");
+        assert_eq!(std::fs::read_to_string(mark).expect("the playbook ran"), "hello");
+    }
+    app.until_heard("v1");
+    drop(push);
+    let why = until("what became of the third is said", || {
+        let machines = stage.json(&["machines", "ls"]);
+        machines[3]["machine"]["configured"]["hello"]["failed"].as_str().map(str::to_owned)
+    });
+    assert!(why.contains("Ansible does not reach it"), "{why}");
+    // What was done is told task by task, and what Ansible printed is kept.
+    let events = app.done(&["events", "--lines", "200"]);
+    assert!(events.contains("Leave a mark: changed on web1 web2"), "{events}");
+    let printed = stage.done(&["machines", "playbook", "web1"]);
+    assert!(printed.contains("TASK [Leave a mark]"), "{printed}");
+    // Once is enough: the next release does not wait for it.
+    app.says("v2").push("main");
+    app.until_heard("v2");
+    let events = app.done(&["events", "--lines", "500"]);
+    assert_eq!(events.matches("runs on web1").count(), 1, "{events}");
+}
+
+#[test]
+fn what_is_wrong_with_a_playbook_is_said_and_mended_by_the_next_push() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let fails = "    - name: Fetch the moon\n      ansible.builtin.command: cat /the/moon\n";
+    let app = app(&stage, "", fails);
+    app.set("min = 2\n", "min = 1\n");
+    app.commit("one is enough");
+    let push = app.push_in_background("main");
+    let failure = || {
+        let machines = stage.json(&["machines", "ls"]);
+        machines[1]["machine"]["configured"]["hello"]["failed"].as_str().map(str::to_owned)
+    };
+    let why = until("the task is named", failure);
+    assert!(why.contains("\"Fetch the moon\" (ops/site.yml:5) failed"), "{why}");
+    assert!(why.contains("No such file or directory"), "{why}");
+    drop(push);
+    // A playbook nobody can read is told from a task that failed, and each push is tried at once.
+    app.write("ops/site.yml", "- hosts: all\n  tasks:\n    - no_such_module: yes\n");
+    app.commit("another mistake");
+    let push = app.push_in_background("main");
+    until("it is said to be unreadable", || {
+        failure().filter(|why| why.contains("cannot use the playbook")).map(drop)
+    });
+    drop(push);
+    let mended =
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.raw: 'true'\n";
+    app.write("ops/site.yml", mended);
+    app.commit("mended");
+    app.push("main");
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    // A person can have it run again.
+    stage.done(&["machines", "configure", "web1"]);
+    until("it was run again", || {
+        let machines = stage.json(&["machines", "ls"]);
+        machines[1]["machine"]["configured"]["hello"].is_object().then_some(())
+    });
+    let nobody = stage.ask(&["machines", "playbook", "nobody"]);
+    assert_eq!(nobody.status.code(), Some(2), "{}", said(&nobody));
+}
+
+#[test]
+fn a_playbook_that_hangs_is_ended_and_leaves_nothing_behind() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let hangs = "    - name: Wait for ever\n      ansible.builtin.command: sleep 4242\n";
+    let app = app(&stage, "playbook_timeout = \"8s\"\n", hangs);
+    let push = app.push_in_background("main");
+    until("it is said where it hung", || {
+        let machines = stage.json(&["machines", "ls"]);
+        let why = machines[1]["machine"]["configured"]["hello"]["failed"].as_str()?;
+        (why.contains("did not end within 8 s") && why.contains("Wait for ever")).then_some(())
+    });
+    drop(push);
+    until("nothing of it is left here", || {
+        let left = std::process::Command::new("pgrep")
+            .args(["--full", "ansible-playbook"])
+            .output()
+            .expect("pgrep runs");
+        let ours = stage.state().display().to_string();
+        (!String::from_utf8_lossy(&left.stdout).lines().any(|pid| {
+            let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
+            command.is_ok_and(|command| command.contains(&ours))
+        }))
+        .then_some(())
+    });
+    // The machine itself is none the worse.
+    until_state(&stage, "web1", "ready");
+}
