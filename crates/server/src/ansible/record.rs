@@ -29,16 +29,10 @@ impl Record {
     pub fn create(records: &Path, app: &AppName, now: Timestamp) -> io::Result<Self> {
         let of_app = std::path::absolute(records)?.join(app.as_str());
         fs::create_dir_all(&of_app)?;
-        prune(&of_app)?;
-        // Two runs of one app never begin at the same time, but a clock may be set back.
-        let mut number = now.as_ms();
-        while let Err(error) = fs::create_dir(of_app.join(number.to_string())) {
-            if error.kind() != io::ErrorKind::AlreadyExists {
-                return Err(error);
-            }
-            number += 1;
-        }
-        let name = number.to_string();
+        // A clock may be set back; the newest run has the greatest number all the same.
+        let newest = prune(&of_app)?;
+        let name = newest.map_or(now.as_ms(), |newest| now.as_ms().max(newest + 1)).to_string();
+        fs::create_dir(of_app.join(&name))?;
         Ok(Self { dir: of_app.join(&name), name })
     }
 
@@ -91,8 +85,8 @@ pub async fn sweep(records: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves room for one more.
-fn prune(of_app: &Path) -> io::Result<()> {
+/// Leaves room for one more; gives the number of the newest.
+fn prune(of_app: &Path) -> io::Result<Option<u64>> {
     let number = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse::<u64>().ok();
     let mut all: Vec<(u64, PathBuf)> = fs::read_dir(of_app)?
         .flatten()
@@ -100,7 +94,9 @@ fn prune(of_app: &Path) -> io::Result<()> {
         .collect();
     all.sort();
     let old = all.len().saturating_sub(KEPT - 1);
-    all.drain(..old).try_for_each(|(_, path)| fs::remove_dir_all(path))
+    let newest = all.last().map(|(number, _)| *number);
+    all.drain(..old).try_for_each(|(_, path)| fs::remove_dir_all(path))?;
+    Ok(newest)
 }
 
 #[cfg(test)]

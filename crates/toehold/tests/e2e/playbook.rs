@@ -60,7 +60,7 @@ fn machines_are_configured_before_they_take_the_app_and_one_that_is_cut_off_hold
     app.says("v2").push("main");
     app.until_heard("v2");
     let events = app.done(&["events", "--lines", "500"]);
-    assert_eq!(events.matches("runs on web1").count(), 1, "{events}");
+    assert_eq!(events.matches("(ops/site.yml) runs on web1").count(), 1, "{events}");
 }
 
 #[test]
