@@ -22,9 +22,7 @@ use crate::model::{
 use crate::time::Timestamp;
 
 pub use outcome::{Outcome, outcome};
-pub use playbook::{
-    Configures, MOST_TRIES, Played, configure_again, playbook_outcome, to_configure,
-};
+pub use playbook::{Configures, Played, configure_again, playbook_outcome, to_configure};
 pub use surplus::{Surplus, surplus};
 
 /// What is known of a machine besides its document.

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::time::Timestamp;
 
 /// A playbook that did not go through is tried so often; then a person has to look.
-pub const MOST_TRIES: u32 = 3;
+const MOST_TRIES: u32 = 3;
 
 /// The wait after the first try that failed; after each further one it is three times as long.
 const FIRST_WAIT: Duration = Duration::from_secs(30);

@@ -215,8 +215,8 @@ pub(super) struct RawMachines {
     pub(super) provider: Option<Spanned<Line>>,
     /// The size of a machine, where the provider makes machines: `s-1vcpu-1gb` by default.
     pub(super) size: Option<Spanned<Line>>,
-    /// An Ansible playbook of the repository, such as `ops/site.yml`: it is run on each machine before
-    /// the machine takes the app.
+    /// An Ansible playbook of the repository, such as `ops/site.yml`: it is run on each machine
+    /// before the machine takes the app.
     pub(super) playbook: Option<Spanned<Line>>,
     /// The longest a run of the playbook may take; `15m` by default.
     pub(super) playbook_timeout: Option<Spanned<Duration>>,

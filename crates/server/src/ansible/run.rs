@@ -93,7 +93,7 @@ impl Running {
                 playbook.into(),
             ],
             env: environment(play, &plugins),
-            dir: home(play),
+            dir: home(play.checkout, play.playbook),
             stdout: output.into(),
             stderr: errors.into(),
             marker: record.marker(),
@@ -185,9 +185,9 @@ fn environment(play: &Play<'_>, plugins: &Path) -> Vec<(OsString, OsString)> {
         all.retain(|(it, _)| it != name);
         all.push((name.into(), value));
     };
-    let others = std::env::var_os("ANSIBLE_CALLBACK_PLUGINS");
     let mut paths = plugins.as_os_str().to_owned();
-    if let Some(others) = others {
+    let others = play.environment.iter().find(|(name, _)| name == "ANSIBLE_CALLBACK_PLUGINS");
+    if let Some((_, others)) = others {
         paths.push(":");
         paths.push(others);
     }
@@ -208,12 +208,11 @@ fn environment(play: &Play<'_>, plugins: &Path) -> Vec<(OsString, OsString)> {
 }
 
 /// The folder whose `ansible.cfg` counts: the playbook's, or one above it in the repository.
-fn home(play: &Play<'_>) -> PathBuf {
-    let playbook = play.checkout.join(play.playbook);
-    let within = |dir: &&Path| dir.starts_with(play.checkout);
-    let mut above = playbook.ancestors().skip(1).take_while(within);
+fn home(checkout: &Path, playbook: &str) -> PathBuf {
+    let playbook = checkout.join(playbook);
+    let mut above = playbook.ancestors().skip(1).take_while(|dir| dir.starts_with(checkout));
     let found = above.find(|dir| dir.join("ansible.cfg").is_file());
-    found.unwrap_or(play.checkout).to_owned()
+    found.unwrap_or(checkout).to_owned()
 }
 
 fn program(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
@@ -265,5 +264,34 @@ impl Tail {
         let whole = self.half.rfind('\n').map_or(0, |at| at + 1);
         let rest = self.half.split_off(whole);
         std::mem::replace(&mut self.half, rest).lines().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_nearest_to_the_playbook_count_and_none_outside_the_repository() {
+        let outer = tempfile::tempdir().expect("a folder");
+        let checkout = outer.path().join("checkout");
+        fs::create_dir_all(checkout.join("ops/deep")).expect("folders");
+        let settings = |dir: &Path| fs::write(dir.join("ansible.cfg"), "").expect("it is written");
+        settings(outer.path());
+        assert_eq!(home(&checkout, "ops/deep/site.yml"), checkout);
+        settings(&checkout.join("ops"));
+        assert_eq!(home(&checkout, "ops/deep/site.yml"), checkout.join("ops"));
+        assert_eq!(home(&checkout, "site.yml"), checkout);
+    }
+
+    #[test]
+    fn a_line_is_read_once_it_is_whole() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut tail = Tail::of(dir.path().join("events.jsonl"));
+        assert!(tail.lines().is_empty(), "it is not there yet");
+        fs::write(&tail.path, "one\ntw").expect("it is written");
+        assert_eq!(tail.lines(), ["one"]);
+        fs::write(&tail.path, "one\ntwo\n").expect("it is written");
+        assert_eq!(tail.lines(), ["two"]);
     }
 }

@@ -135,6 +135,7 @@ fn schemas() -> Value {
             json!(["name", "user", "host", "port", "host_key"]),
         ),
         "Whose": object(json!({ "host": text(), "port": { "type": "integer" } }), json!(["host", "port"])),
+        "Configure": object(json!({ "app": { "type": ["string", "null"] } }), json!([])),
         "NewGoal": object(
             json!({ "goal": { "enum": ["run", "cordon", "drain", "remove"] } }),
             json!(["goal"]),

@@ -16,6 +16,16 @@ fn app<'a>(stage: &'a Stage, more: &str, tasks: &str) -> App<'a> {
     app
 }
 
+/// What is known of the app's playbook on a machine, by its place in the list.
+fn configured(stage: &Stage, machine: usize) -> serde_json::Value {
+    stage.json(&["machines", "ls"])[machine]["machine"]["configured"]["hello"].clone()
+}
+
+/// Why it failed there; `None` while it did not.
+fn failure(stage: &Stage, machine: usize) -> Option<String> {
+    configured(stage, machine)["failed"].as_str().map(str::to_owned)
+}
+
 /// The first task waits until the test says so.
 const MARK: &str = "    - name: Wait\n      ansible.builtin.wait_for:\n        \
                     path: /var/lib/toehold-agent/go\n    - name: Leave a mark\n      ansible.builtin.copy:\n        \
@@ -46,10 +56,7 @@ fn machines_are_configured_before_they_take_the_app_and_one_that_is_cut_off_hold
     }
     app.until_heard("v1");
     drop(push);
-    let why = until("what became of the third is said", || {
-        let machines = stage.json(&["machines", "ls"]);
-        machines[3]["machine"]["configured"]["hello"]["failed"].as_str().map(str::to_owned)
-    });
+    let why = until("what became of the third is said", || failure(&stage, 3));
     assert!(why.contains("Ansible does not reach it"), "{why}");
     // What was done is told task by task, and what Ansible printed is kept.
     let events = app.done(&["events", "--lines", "200"]);
@@ -73,11 +80,7 @@ fn what_is_wrong_with_a_playbook_is_said_and_mended_by_the_next_push() {
     app.set("min = 2\n", "min = 1\n");
     app.commit("one is enough");
     let push = app.push_in_background("main");
-    let failure = || {
-        let machines = stage.json(&["machines", "ls"]);
-        machines[1]["machine"]["configured"]["hello"]["failed"].as_str().map(str::to_owned)
-    };
-    let why = until("the task is named", failure);
+    let why = until("the task is named", || failure(&stage, 1));
     assert!(why.contains("\"Fetch the moon\" (ops/site.yml:5) failed"), "{why}");
     assert!(why.contains("No such file or directory"), "{why}");
     drop(push);
@@ -86,7 +89,7 @@ fn what_is_wrong_with_a_playbook_is_said_and_mended_by_the_next_push() {
     app.commit("another mistake");
     let push = app.push_in_background("main");
     until("it is said to be unreadable", || {
-        failure().filter(|why| why.contains("cannot use the playbook")).map(drop)
+        failure(&stage, 1).filter(|why| why.contains("cannot use the playbook"))
     });
     drop(push);
     let mended =
@@ -96,11 +99,14 @@ fn what_is_wrong_with_a_playbook_is_said_and_mended_by_the_next_push() {
     app.push("main");
     assert_eq!(app.visit(), (200, "v1\n".into()));
     // A person can have it run again.
+    let before = configured(&stage, 1)["log"].clone();
+    assert!(before.is_string(), "{before}");
     stage.done(&["machines", "configure", "web1"]);
     until("it was run again", || {
-        let machines = stage.json(&["machines", "ls"]);
-        machines[1]["machine"]["configured"]["hello"].is_object().then_some(())
+        let after = configured(&stage, 1)["log"].clone();
+        (after.is_string() && after != before).then_some(())
     });
+    assert_eq!(failure(&stage, 1), None);
     let nobody = stage.ask(&["machines", "playbook", "nobody"]);
     assert_eq!(nobody.status.code(), Some(2), "{}", said(&nobody));
 }
@@ -114,8 +120,7 @@ fn a_playbook_that_hangs_is_ended_and_leaves_nothing_behind() {
     let app = app(&stage, "playbook_timeout = \"8s\"\n", hangs);
     let push = app.push_in_background("main");
     until("it is said where it hung", || {
-        let machines = stage.json(&["machines", "ls"]);
-        let why = machines[1]["machine"]["configured"]["hello"]["failed"].as_str()?;
+        let why = failure(&stage, 1)?;
         (why.contains("did not end within 8 s") && why.contains("Wait for ever")).then_some(())
     });
     drop(push);

@@ -2,7 +2,6 @@
 //! checkout is made, Ansible is let loose, and what comes of it is written down.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use toehold_core::machines::{Configures, Played, configure_again, playbook_outcome};
@@ -28,6 +27,8 @@ const MOST_TASKS: usize = 200;
 /// How many words of a run may wait to be written down.
 const WORDS: usize = 64;
 
+const UNHEARD: &str = "Ansible said nothing of this machine";
+
 /// An app's playbook, as its newest wished release has it.
 #[derive(Clone)]
 pub(super) struct Wish {
@@ -35,20 +36,28 @@ pub(super) struct Wish {
     playbook: PlaybookSpec,
 }
 
+/// A run that goes on.
+struct Run {
+    machines: Vec<MachineName>,
+    /// The task it is at.
+    task: String,
+}
+
 /// What runs.
 #[derive(Default)]
 pub(super) struct Runs {
-    /// The machines of each run, and the task it is at.
-    by_app: BTreeMap<AppName, (Vec<MachineName>, String)>,
+    by_app: BTreeMap<AppName, Run>,
 }
 
 impl Runs {
     /// What a playbook does on a machine just now, in words.
     pub(super) fn on(&self, machine: &MachineName) -> Option<String> {
-        let runs =
-            |(_, (machines, _)): &(_, &(Vec<MachineName>, String))| machines.contains(machine);
-        let (app, (_, task)) = self.by_app.iter().find(runs)?;
-        Some(format!("playbook of {app}: {task}"))
+        let (app, run) = self.by_app.iter().find(|(_, run)| run.machines.contains(machine))?;
+        Some(format!("playbook of {app}: {}", run.task))
+    }
+
+    fn is_busy(&self, machine: &MachineName) -> bool {
+        self.by_app.values().any(|run| run.machines.contains(machine))
     }
 }
 
@@ -84,14 +93,16 @@ impl Control {
             let app = wish.configures.app.clone();
             let machines = {
                 let mut known = self.machines();
-                let runs = &known.runs.by_app;
-                let is_free = |it: &&MachineName| !runs.values().any(|run| run.0.contains(it));
+                let runs = &known.runs;
+                let due = due.get(&app).into_iter().flatten();
                 let machines: Vec<MachineName> =
-                    due.get(&app).into_iter().flatten().filter(is_free).cloned().collect();
-                if machines.is_empty() || runs.contains_key(&app) || runs.len() >= MOST_RUNS {
+                    due.filter(|it| !runs.is_busy(it)).cloned().collect();
+                let is_full = runs.by_app.len() >= MOST_RUNS || runs.by_app.contains_key(&app);
+                if machines.is_empty() || is_full {
                     continue;
                 }
-                known.runs.by_app.insert(app.clone(), (machines.clone(), "begins".to_owned()));
+                let run = Run { machines: machines.clone(), task: "begins".to_owned() };
+                known.runs.by_app.insert(app.clone(), run);
                 machines
             };
             let Some(control) = self.itself.upgrade() else { return };
@@ -105,7 +116,7 @@ impl Control {
     }
 
     /// Runs a playbook on machines, and writes down what came of it for each.
-    async fn configure(self: &Arc<Self>, wish: &Wish, machines: &[MachineName]) {
+    async fn configure(&self, wish: &Wish, machines: &[MachineName]) {
         let app = &wish.configures.app;
         for machine in machines {
             let text = format!("the playbook of {app} ({}) runs on {machine}", wish.playbook.path);
@@ -123,7 +134,8 @@ impl Control {
         let log = record.ok().map(|record| record.name().to_owned());
         for machine in machines {
             let failed = match &ended {
-                Ok(all) => all.get(machine).and_then(Ended::why),
+                // What nothing was said of is not taken for done.
+                Ok(all) => all.get(machine).map_or_else(|| Some(UNHEARD.to_owned()), Ended::why),
                 Err(why) => Some(why.clone()),
             };
             let commit = wish.configures.commit.clone();
@@ -206,7 +218,7 @@ impl Control {
         match told {
             Told::Began { task } => {
                 if let Some(run) = self.machines().runs.by_app.get_mut(app) {
-                    run.1 = task;
+                    run.task = task;
                 }
                 0
             }
@@ -262,6 +274,7 @@ impl Control {
                 return;
             }
         }
+        warn!(machine.name = %name, "what came of a playbook was overtaken by other changes; it is run again");
     }
 
     /// Lets an app's playbook, or each, be run on a machine again.

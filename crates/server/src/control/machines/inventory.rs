@@ -129,8 +129,8 @@ impl Inventory {
     }
 }
 
-/// The one host key that is believed, and an end of waiting for a machine that is cut off in the
-/// middle of a task, which Ansible by itself waits for without one. Ansible takes this apart as a shell would.
+/// The one host key that is believed, and an end to waiting for a machine that is cut off in the
+/// middle of a task: Ansible by itself waits for ever. It takes this apart as a shell would.
 fn ssh_arguments(machine: &MachineName, ways: &Ways<'_>) -> String {
     let quoted = ways.known_hosts.display().to_string().replace('\'', "'\\''");
     format!(
