@@ -148,7 +148,7 @@ impl Desk {
             Err(error) => return Err(Fault { reason: error.to_string(), source: None }),
         };
         for key in gone {
-            queue.letters.remove(&key);
+            queue.end(key);
         }
         let doc = Doc { key: key.clone(), rev: committed.revs[0], value: joined };
         queue.letters.insert(key, doc);
@@ -211,6 +211,8 @@ impl Desk {
                     if stays {
                         let doc = Doc { rev: committed.revs[0], ..doc };
                         queue.letters.insert(doc.key.clone(), doc);
+                    } else {
+                        queue.end(doc.key);
                     }
                     return Ok(());
                 }

@@ -1,6 +1,6 @@
 //! What a channel knows of its letters, kept in step with the store by its watch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toehold_core::model::EventKind;
 use toehold_core::time::Timestamp;
@@ -15,6 +15,9 @@ use crate::store::{Doc, Key, LogEntry, Op, Watch};
 pub(super) struct Queue {
     pub(super) letters: BTreeMap<Key, Doc<Waiting>>,
     pub(super) changes: Watch,
+    /// Those ended here whose end the watch has not told of yet: it may still tell of a change
+    /// before that, and what was delivered is not taken in again.
+    ended: BTreeSet<Key>,
     /// The receiver is away: no letter is tried before this.
     away_until: Timestamp,
     /// How often in a row it was found away.
@@ -27,8 +30,8 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(channel: Channel, docs: Vec<Doc>, changes: Watch) -> Self {
         let away_until = Timestamp::default();
-        let (letters, pace) = (BTreeMap::new(), Pace::default());
-        let mut queue = Self { letters, changes, away_until, away_tries: 0, pace, channel };
+        let (letters, ended, pace) = (BTreeMap::new(), BTreeSet::new(), Pace::default());
+        let mut queue = Self { letters, changes, ended, away_until, away_tries: 0, pace, channel };
         for doc in docs {
             queue.take_in(doc);
         }
@@ -68,17 +71,22 @@ impl Queue {
         }
     }
 
+    /// Notes that a letter is in the store no more.
+    pub(super) fn end(&mut self, key: Key) {
+        self.letters.remove(&key);
+        self.ended.insert(key);
+    }
+
     pub(super) fn follow(&mut self, entry: LogEntry) {
-        match (entry.op, entry.value) {
-            (Op::Put, Some(value)) => {
-                let known = self.letters.get(&entry.key).is_some_and(|doc| doc.rev >= entry.rev);
-                if !known {
-                    self.take_in(Doc { key: entry.key, rev: entry.rev, value });
-                }
+        if let (Op::Put, Some(value)) = (entry.op, entry.value) {
+            let known = self.ended.contains(&entry.key)
+                || self.letters.get(&entry.key).is_some_and(|doc| doc.rev >= entry.rev);
+            if !known {
+                self.take_in(Doc { key: entry.key, rev: entry.rev, value });
             }
-            _ => {
-                self.letters.remove(&entry.key);
-            }
+        } else {
+            self.ended.remove(&entry.key);
+            self.letters.remove(&entry.key);
         }
     }
 
@@ -92,5 +100,39 @@ impl Queue {
                 tracing::error!(error = %error, "a letter cannot be read and is left where it is");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use futures_util::stream::pending;
+
+    use super::*;
+    use crate::notify::Letter;
+    use crate::notify::outbox::waiting;
+    use crate::store::Rev;
+
+    #[test]
+    fn what_was_delivered_is_not_taken_in_again_from_a_watch_that_lags() {
+        let at = Timestamp::from_ms(1_800_000_000_000);
+        let (key, letter) = waiting(Letter::test("ann", at), Channel::Ntfy);
+        let entry = |rev, op| LogEntry {
+            rev: Rev(rev),
+            at,
+            key: key.clone(),
+            op,
+            value: (op == Op::Put).then(|| serde_json::to_string(&letter).expect("it is JSON")),
+            actor: "toehold".into(),
+        };
+        let mut queue = Queue::new(Channel::Ntfy, Vec::new(), pending().boxed());
+        queue.follow(entry(1, Op::Put));
+        assert!(queue.due().is_some());
+        queue.end(key.clone());
+        queue.follow(entry(2, Op::Put));
+        assert!(queue.due().is_none());
+        queue.follow(entry(3, Op::Delete));
+        queue.follow(entry(4, Op::Put));
+        assert!(queue.due().is_some());
     }
 }
