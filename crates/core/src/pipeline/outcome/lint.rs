@@ -21,10 +21,11 @@ pub(super) fn judge(ran: &Ran<'_>, read: &Read) -> (Verdict, Option<IssueSummary
             let what = format!("{tool} {}, and {broken}", ran.ended.happened());
             Some(with_place(what, ran))
         }
-        (Ended::Code(_), None) if found > 0 && new == 0 && ran.ratchet => None,
-        (Ended::Code(_), None) if found > 0 => {
-            Some(format!("{tool}: {}, {outstanding} outstanding", findings(new)))
+        (Ended::Code(code), None) if found > 0 && means_findings(tool, *code) => {
+            let passes = new == 0 && ran.ratchet;
+            (!passes).then(|| format!("{tool}: {}, {outstanding} outstanding", findings(new)))
         }
+        // A linter that came to grief has not looked at everything, whatever it has found by then.
         (_, None) => Some(with_place(format!("{tool} {}", ran.ended.happened()), ran)),
     };
     let summary = match (&issues, &what) {
@@ -46,6 +47,23 @@ pub(super) fn judge(ran: &Ran<'_>, read: &Read) -> (Verdict, Option<IssueSummary
         (None, _) => String::new(),
     };
     (Verdict { summary, what, counting, hint, ..Verdict::default() }, issues)
+}
+
+/// Whether a linter that ends with this code says that it found something, and not that it came to
+/// grief. Of a tool nobody knows here, what a shell keeps for itself (126 and more) and what
+/// `timeout` says (124) are the latter.
+fn means_findings(tool: &str, code: i32) -> bool {
+    match tool {
+        "eslint" | "ruff" | "rubocop" | "shellcheck" | "biome" | "standard" | "flake8"
+        | "golangci-lint" => code == 1,
+        "jshint" | "stylelint" => code == 2,
+        "phpcs" => matches!(code, 1 | 2),
+        // A sum of what kinds of findings there are; 1 and 32 are not among them.
+        "pylint" => code & 33 == 0,
+        // Cargo's own code for what a compiler, or a linter in its place, did not let pass.
+        "cargo" => code == 101,
+        _ => (1..=123).contains(&code),
+    }
 }
 
 fn findings(new: usize) -> String {

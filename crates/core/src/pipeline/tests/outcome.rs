@@ -166,11 +166,17 @@ fn finding(line: u32, message: &str) -> Issue {
 }
 
 fn jshint(code: i32, found: Found, baseline: &[Issue], ratchet: bool) -> Judged {
+    let command = "npx jshint --reporter=checkstyle . > c.xml";
+    linted(command, Ended::Code(code), found, baseline, ratchet)
+}
+
+/// The end of a linter.
+fn linted(command: &str, ended: Ended, found: Found, baseline: &[Issue], ratchet: bool) -> Judged {
     outcome(&Ran {
         kind: StepKind::Lint,
-        command: "npx jshint --reporter=checkstyle . > c.xml",
+        command,
         scripts: &BTreeMap::new(),
-        ended: Ended::Code(code),
+        ended,
         took_ms: 300,
         evidence: vec![Evidence { format: Format::Checkstyle, pattern: "c.xml".into(), found }],
         tail: &[],
@@ -210,6 +216,43 @@ fn the_ratchet_lets_what_is_outstanding_pass() {
     assert!(!jshint(2, findings(&["a", "c"]), &before, true).outcome.passed);
     assert!(!jshint(2, findings(&["a"]), &[], true).outcome.passed, "a first build has no before");
     assert!(!jshint(1, findings(&[]), &before, true).outcome.passed, "nothing explains the code");
+}
+
+#[test]
+fn the_ratchet_forgives_findings_and_no_crash() {
+    let before = [finding(1, "a")];
+    let ends = |command: &str, ended| linted(command, ended, findings(&["a"]), &before, true);
+    for (command, code) in [
+        ("npx eslint .", 1),
+        ("npx jshint .", 2),
+        ("ruff check", 1),
+        ("pylint app", 28),
+        ("cargo clippy", 101),
+        ("./lint", 1),
+        ("./lint", 7),
+    ] {
+        assert!(ends(command, Ended::Code(code)).outcome.passed, "{command}: {code}");
+    }
+    for (command, code) in [
+        ("npx eslint .", 2),
+        ("npx jshint .", 1),
+        ("ruff check", 2),
+        ("pylint app", 1),
+        ("pylint app", 32),
+        ("./lint", 124),
+        ("./lint", 126),
+        ("./lint", 127),
+        ("./lint", 134),
+        ("./lint", 137),
+        ("npx eslint .", 127),
+    ] {
+        let judged = ends(command, Ended::Code(code));
+        let what = judged.failure.expect(command).what;
+        assert!(what.contains(&format!("exit code {code}")), "{command}: {what}");
+    }
+    for ended in [Ended::Signal(9), Ended::TimedOut(Duration::from_mins(10))] {
+        assert!(!ends("npx eslint .", ended).outcome.passed);
+    }
 }
 
 #[test]
