@@ -14,7 +14,7 @@ use crate::notify::Channel;
 use crate::notify::backoff::next_try;
 use crate::notify::chat::Chat;
 use crate::notify::links::{Links, Ways};
-use crate::notify::mail::Mailer;
+use crate::notify::mail::{Mailer, whys};
 use crate::notify::outbox::{Undelivered, Waiting, waiting};
 use crate::notify::queue::Queue;
 use crate::notify::storm;
@@ -43,9 +43,19 @@ impl Sender {
         }
     }
 
-    fn receivers(&self) -> String {
+    /// Whom a letter has reached.
+    fn reached(&self, waiting: &Waiting) -> String {
         match self {
-            Self::Mail(mailer) => mailer.receivers(),
+            Self::Mail(mailer) => mailer.receivers(waiting, true),
+            Self::Webhook(webhook) => webhook.receivers(),
+            Self::Chat(chat) => chat.receivers(),
+        }
+    }
+
+    /// Whom it has not reached.
+    fn missed(&self, waiting: &Waiting) -> String {
+        match self {
+            Self::Mail(mailer) => mailer.receivers(waiting, false),
             Self::Webhook(webhook) => webhook.receivers(),
             Self::Chat(chat) => chat.receivers(),
         }
@@ -53,7 +63,7 @@ impl Sender {
 
     async fn deliver(
         &self,
-        waiting: &Waiting,
+        waiting: &mut Waiting,
         ways: &Ways,
         now: Timestamp,
     ) -> Result<(), Undelivered> {
@@ -156,10 +166,10 @@ impl Desk {
         Ok(true)
     }
 
-    async fn try_one(&self, doc: Doc<Waiting>, queue: &mut Queue) -> Result<(), Fault> {
+    async fn try_one(&self, mut doc: Doc<Waiting>, queue: &mut Queue) -> Result<(), Fault> {
         let now = self.clock.now();
         let ways = self.links.as_ref().map(|it| it.of(&doc.value, self.sender.channel(), now));
-        let outcome = self.sender.deliver(&doc.value, &ways.unwrap_or_default(), now).await;
+        let outcome = self.sender.deliver(&mut doc.value, &ways.unwrap_or_default(), now).await;
         let now = self.clock.now();
         queue.note(&outcome, now);
         let Doc { key, rev, value } = doc;
@@ -169,7 +179,11 @@ impl Desk {
         let (next_at, why) = match (outcome, again) {
             (Ok(()), _) => {
                 tracing::info!(%channel, letter.id = id, "a letter was delivered");
-                let writes = end(&key, &self.sent(&waiting, now));
+                let mut events = vec![self.sent(&waiting, now)];
+                if !waiting.refused.is_empty() {
+                    events.push(self.failed(&waiting, &whys(&waiting), now));
+                }
+                let writes = end(&key, &events);
                 return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
             }
             (Err(Undelivered::Never(why)), _)
@@ -178,7 +192,11 @@ impl Desk {
                 None,
             ) => {
                 tracing::error!(%channel, letter.id = id, error = why, "a letter could not be delivered");
-                let writes = end(&key, &self.failed(&waiting, &why, now));
+                let mut events = vec![self.failed(&waiting, &why, now)];
+                if !waiting.reached.is_empty() {
+                    events.insert(0, self.sent(&waiting, now));
+                }
+                let writes = end(&key, &events);
                 return self.settle(writes, Doc { key, rev, value: waiting }, queue).await;
             }
             (Err(Undelivered::Later(why)), Some(next_at)) => (next_at, why),
@@ -230,13 +248,13 @@ impl Desk {
     }
 
     fn sent(&self, waiting: &Waiting, now: Timestamp) -> Event {
-        let (channel, to) = (self.sender.channel(), self.sender.receivers());
+        let (channel, to) = (self.sender.channel(), self.sender.reached(waiting));
         let text = format!("{channel} to {to}: {}", waiting.letter.headline);
         self.event(EventKind::MessageSent, text, waiting, "", now)
     }
 
     fn failed(&self, waiting: &Waiting, why: &str, now: Timestamp) -> Event {
-        let (channel, to) = (self.sender.channel(), self.sender.receivers());
+        let (channel, to) = (self.sender.channel(), self.sender.missed(waiting));
         let headline = &waiting.letter.headline;
         let text = format!("{channel} to {to} could not be delivered: {headline}: {why}");
         self.event(EventKind::MessageFailed, text, waiting, why, now)
@@ -271,9 +289,9 @@ impl Desk {
     }
 }
 
-/// The letter waits no more, and an event says why.
-fn end(key: &Key, event: &Event) -> Vec<Write> {
-    vec![Write::delete(key.clone()), Write::event(event)]
+/// The letter waits no more, and events say why.
+fn end(key: &Key, events: &[Event]) -> Vec<Write> {
+    std::iter::once(Write::delete(key.clone())).chain(events.iter().map(Write::event)).collect()
 }
 
 /// Ends some time after the shutdown.

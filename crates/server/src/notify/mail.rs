@@ -1,9 +1,11 @@
 //! Delivery by SMTP.
 
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
+use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
@@ -21,7 +23,7 @@ use crate::notify::{MailSettings, Security, SettingsError};
 /// The longest a single answer of the server may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The longest a whole delivery may take.
+/// The longest a whole delivery to one receiver may take.
 const DELIVERY: Duration = Duration::from_secs(45);
 
 /// Sends letters as mail.
@@ -66,15 +68,51 @@ impl Mailer {
         Ok(Self { transport: builder.build(), from, to })
     }
 
-    /// Whom the letters go to, for the event that says so.
-    pub(super) fn receivers(&self) -> String {
-        let receivers: Vec<_> = self.to.iter().map(|to| to.email.to_string()).collect();
-        receivers.join(", ")
+    /// Those of them that a letter has reached, or that it has not.
+    pub(super) fn receivers(&self, waiting: &Waiting, reached: bool) -> String {
+        let all = self.to.iter().map(|to| to.email.to_string());
+        let some: Vec<_> = all.filter(|to| waiting.reached.contains(to) == reached).collect();
+        some.join(", ")
     }
 
-    pub(super) async fn deliver(&self, waiting: &Waiting, ways: &Ways) -> Result<(), Undelivered> {
-        let message = self.compose(waiting, ways)?;
-        match tokio::time::timeout(DELIVERY, self.transport.send(message)).await {
+    /// Sends a letter to whoever is still to be reached, each in an envelope of their own: what a
+    /// server says of one of them is nothing to the others. Writes down in `waiting` what came of
+    /// each.
+    pub(super) async fn deliver(
+        &self,
+        waiting: &mut Waiting,
+        ways: &Ways,
+    ) -> Result<(), Undelivered> {
+        let text = self.compose(waiting, ways)?.formatted();
+        let mut later = None;
+        for to in &self.to {
+            let name = to.email.to_string();
+            if waiting.reached.contains(&name) || waiting.refused.contains_key(&name) {
+                continue;
+            }
+            match self.send(to, &text).await {
+                Ok(()) => {
+                    waiting.reached.insert(name);
+                }
+                Err(Undelivered::Never(why)) => {
+                    waiting.refused.insert(name, why);
+                }
+                Err(Undelivered::Later(why)) => later = Some(why),
+                // The server is away: the others would fare alike.
+                Err(away @ (Undelivered::Away(_) | Undelivered::Busy(..))) => return Err(away),
+            }
+        }
+        match later {
+            Some(why) => Err(Undelivered::Later(why)),
+            None if waiting.reached.is_empty() => Err(Undelivered::Never(whys(waiting))),
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&self, to: &Mailbox, text: &[u8]) -> Result<(), Undelivered> {
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.email.clone()])
+            .map_err(|error| Undelivered::Never(in_words(&error)))?;
+        match tokio::time::timeout(DELIVERY, self.transport.send_raw(&envelope, text)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(undelivered(&error)),
             Err(_) => Err(Undelivered::Away("the mail server took too long".to_owned())),
@@ -115,6 +153,12 @@ impl Mailer {
         let Subject::Alert(id) = about else { return None };
         Some(format!("<{app}.alert.{id}@{}>", self.from.email.domain()))
     }
+}
+
+/// Why those who will never take a letter will not, each reason once.
+pub(super) fn whys(waiting: &Waiting) -> String {
+    let whys: BTreeSet<&str> = waiting.refused.values().map(String::as_str).collect();
+    whys.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// Where the letter leads, below it. An address stands on a line of its own, whole.

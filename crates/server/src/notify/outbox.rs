@@ -1,5 +1,6 @@
 //! Letters that wait: documents under `outbox/`, each for one channel.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -87,6 +88,12 @@ pub(super) struct Waiting {
     pub(super) next_at: Timestamp,
     /// Why the last try failed.
     pub(super) last_error: Option<String>,
+    /// By mail: who has it already. They do not get it again when the others do.
+    #[serde(default)]
+    pub(super) reached: BTreeSet<String>,
+    /// By mail: who will never take it, and why.
+    #[serde(default)]
+    pub(super) refused: BTreeMap<String, String>,
 }
 
 /// Why a letter was not taken.
@@ -123,5 +130,8 @@ pub(super) fn waiting(letter: Letter, channel: Channel) -> (Key, Waiting) {
     let key = format!("{}{id}", channel.prefix()).parse().expect("digits and a dash are a key");
     let at = letter.at;
     let (attempts, last_error) = (0, None);
-    (key, Waiting { id, letter, created_at: at, attempts, next_at: at, last_error })
+    let (reached, refused) = Default::default();
+    let waiting =
+        Waiting { id, letter, created_at: at, attempts, next_at: at, last_error, reached, refused };
+    (key, waiting)
 }

@@ -47,7 +47,10 @@ impl Queue {
 
     /// The letters that are due at once where they are a storm, oldest first; none else.
     pub(super) fn storm(&self, now: Timestamp) -> Vec<&Doc<Waiting>> {
-        let single = |doc: &&Doc<Waiting>| doc.value.letter.kind != EventKind::MessagesJoined;
+        // What some have already is not told them again within another letter.
+        let single = |doc: &&Doc<Waiting>| {
+            doc.value.letter.kind != EventKind::MessagesJoined && doc.value.reached.is_empty()
+        };
         let due = self.letters.values().filter(|doc| doc.value.next_at <= now).filter(single);
         let due: Vec<&Doc<Waiting>> = due.collect();
         if due.len() < STORM { Vec::new() } else { due }

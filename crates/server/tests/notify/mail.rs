@@ -35,7 +35,15 @@ async fn a_letter_goes_by_starttls_and_login() {
 
     let mail = server.mail().await;
     assert_eq!((&mail.said["login"], &mail.said["tls"]), (&true.into(), &true.into()));
-    assert_eq!(mail.said["to"], serde_json::json!(["ops@example.com", "anna@example.com"]));
+    assert_eq!(mail.said["to"], serde_json::json!(["ops@example.com"]));
+    let other = server.mail().await;
+    assert_eq!(other.said["to"], serde_json::json!(["anna@example.com"]));
+    assert_eq!(other.text, mail.text, "each sees who else got it, under the same Message-ID");
+    assert!(
+        mail.header("To").contains("ops@example.com, Anna <anna@example.com>"),
+        "{}",
+        mail.text
+    );
     assert_eq!(mail.header("Date"), "Fri, 15 Jan 2027 08:00:00 +0000");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
     assert!(mail.header("Subject").contains("=?utf-8?"), "{}", mail.header("Subject"));
@@ -172,6 +180,37 @@ async fn what_is_refused_for_ever_is_said_once() {
     let event = stage.event().await;
     assert_eq!(event.kind, EventKind::MessageFailed);
     assert!(event.text.contains("550") && event.text.contains("in vain"), "{}", event.text);
+    assert!(stage.waiting().await.is_empty());
+    assert_eq!(server.mail_so_far(), None);
+}
+
+#[tokio::test]
+async fn one_who_is_refused_costs_nobody_else_the_mail() {
+    let mut stage = Stage::new();
+    let mut server = MailServer::start(&plain()).await;
+    let to = ["never@example.com", "ops@example.com", "later@example.com", "anna@example.com"];
+    stage.run(&only(plain().settings(server.port, &to)));
+    stage.tell("for all", MAIL).await;
+    let (ops, anna) = (server.mail().await, server.mail().await);
+    assert_eq!(ops.said["to"], serde_json::json!(["ops@example.com"]));
+    assert_eq!(anna.said["to"], serde_json::json!(["anna@example.com"]));
+    let tried = stage.tried(1).await;
+    assert_eq!(tried["reached"], serde_json::json!(["anna@example.com", "ops@example.com"]));
+    assert!(tried["refused"]["never@example.com"].as_str().is_some_and(|it| it.contains("550")));
+    stage.stop().await;
+
+    // Also over a restart, only who has it not is asked again.
+    stage.run(&only(plain().settings(server.port, &to)));
+    stage.clock.advance(Duration::from_secs(5));
+    let later = server.mail().await;
+    assert_eq!(later.said["to"], serde_json::json!(["later@example.com"]));
+    assert_eq!(later.header("Message-ID"), ops.header("Message-ID"));
+    let (sent, failed) = (stage.event().await, stage.event().await);
+    assert!(is_sent(&sent), "{sent:?}");
+    let reached = "mail to ops@example.com, later@example.com, anna@example.com: for all";
+    assert_eq!(sent.text, reached);
+    assert_eq!(failed.kind, EventKind::MessageFailed);
+    assert!(failed.text.starts_with("mail to never@example.com could not be delivered: for all"));
     assert!(stage.waiting().await.is_empty());
     assert_eq!(server.mail_so_far(), None);
 }
