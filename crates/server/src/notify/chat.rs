@@ -8,6 +8,7 @@ mod teams;
 #[cfg(test)]
 mod tests;
 
+use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use toehold_core::model::EventKind;
@@ -19,6 +20,11 @@ use crate::notify::taken::taken;
 use crate::notify::{Channel, ChatSettings, NtfySettings, SettingsError};
 use crate::outbound::Target;
 use crate::secret::Secret;
+
+/// What a chat answers that will take a message as little at the next try: each of them reads what
+/// it is sent before it answers, and says so where the message is not as it should be.
+const UNREADABLE: [StatusCode; 3] =
+    [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
 
 /// A channel of one of them.
 pub(super) struct Chat {
@@ -83,7 +89,8 @@ impl Chat {
         if let Some(token) = &self.token {
             headers.insert(AUTHORIZATION, token.clone());
         }
-        taken(self.target.post("", headers, self.compose(waiting, ways).to_string()).await)
+        let body = self.compose(waiting, ways).to_string();
+        taken(self.target.post("", headers, body).await, &UNREADABLE)
     }
 
     fn compose(&self, waiting: &Waiting, ways: &Ways) -> Value {

@@ -14,8 +14,12 @@ const ENOUGH: Duration = Duration::from_mins(1);
 /// The longest a receiver may ask to be left alone.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Whether the letter was taken.
-pub(super) fn taken(answered: Result<Answer, CallError>) -> Result<(), Undelivered> {
+/// Whether the letter was taken. `never` are the answers after which it is not tried again: what a
+/// receiver cannot read it will not read tomorrow either.
+pub(super) fn taken(
+    answered: Result<Answer, CallError>,
+    never: &[StatusCode],
+) -> Result<(), Undelivered> {
     let answer = answered.map_err(|error| Undelivered::Away(error.to_string()))?;
     if answer.status.is_success() {
         return Ok(());
@@ -28,6 +32,7 @@ pub(super) fn taken(answered: Result<Answer, CallError>) -> Result<(), Undeliver
             Undelivered::Busy(answer.retry_after.unwrap_or(ENOUGH).min(LONGEST), why)
         }
         StatusCode::GONE => Undelivered::Never(why),
+        status if never.contains(&status) => Undelivered::Never(why),
         // The address or its key is wrong: a person mends that, and the letter then goes.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
             Undelivered::Away(why)

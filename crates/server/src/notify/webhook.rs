@@ -59,7 +59,7 @@ impl Webhook {
         let headers = headers.into_iter().map(|(name, value)| {
             (name, HeaderValue::from_str(&value).expect("digits and base64 can be in a header"))
         });
-        taken(self.target.post("", headers.collect::<HeaderMap>(), body).await)
+        taken(self.target.post("", headers.collect::<HeaderMap>(), body).await, &[])
     }
 
     fn signature(&self, id: &str, seconds: u64, body: &str) -> String {

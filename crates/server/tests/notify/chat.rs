@@ -134,6 +134,26 @@ async fn what_is_secret_of_an_address_is_in_no_event_and_no_letter() {
 }
 
 #[tokio::test]
+async fn what_a_chat_cannot_read_is_said_at_once_and_not_tried_for_days() {
+    let refusals: [Contract; 3] = [
+        |_, _, _| (400, "invalid_payload"),
+        |_, _, _| (413, "too large"),
+        |_, _, _| (422, "not a message"),
+    ];
+    for ((channel, _), refuses) in ALL.into_iter().zip(refusals.into_iter().cycle()) {
+        let mut stage = Stage::new();
+        let mut receiver = Receiver::start(refuses).await;
+        stage.run(&settings(&stage, channel, &receiver));
+        stage.tell("in vain", &[channel]).await;
+        let (status, _) = receiver.message().await;
+        let event = stage.event().await;
+        assert_eq!(event.kind, EventKind::MessageFailed, "{channel}");
+        assert!(event.text.contains(&status.to_string()), "{channel}: {}", event.text);
+        assert!(stage.waiting().await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_storm_reaches_each_as_messages_it_takes() {
     for (channel, contract) in ALL {
         let mut stage = Stage::new();

@@ -130,10 +130,12 @@ pub(crate) fn discord(uri: &Uri, _: &HeaderMap, message: &Value) -> (u16, &'stat
 
 /// A Teams workflow.
 pub(crate) fn teams(uri: &Uri, _: &HeaderMap, message: &Value) -> (u16, &'static str) {
+    if uri.query() != Some("api-version=1&sig=sesameopen") {
+        return (401, "the signature is not valid");
+    }
     let attachment = &message["attachments"][0];
     let card = &attachment["content"];
-    let fits = uri.query() == Some("api-version=1&sig=sesameopen")
-        && message["type"] == "message"
+    let fits = message["type"] == "message"
         && attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
         && card["type"] == "AdaptiveCard"
         && card["body"].is_array()
