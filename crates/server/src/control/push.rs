@@ -15,7 +15,7 @@ use super::queue::{Entry, HeldPush};
 use super::{Control, ControlError};
 use crate::source::repository::{CommitInfo, Quarantine, Repository};
 use crate::source::update::{self, RefUpdate, track_of};
-use crate::store::{CommitError, Key, Rev, Txn, Write};
+use crate::store::{CommitError, Fault, Key, Rev, Txn, Write};
 
 /// Where an app says what it is.
 const CONFIG: &str = "toehold.toml";
@@ -166,6 +166,23 @@ impl Control {
     ) -> Result<Queued, ControlError> {
         let in_turn = self.taking_in.lock().await;
         self.queue().has_room()?;
+    ) -> Result<Queued, ControlError> {
+        let broken_off = || Fault { reason: "Toehold ends".to_owned(), source: None };
+        let control = self.itself.upgrade().ok_or_else(broken_off)?;
+        let (name, actor) = (name.clone(), actor.to_owned());
+        let task = async move { control.put_in_line(&name, wanted, &actor).await };
+        match self.tasks.spawn(task).await {
+            Ok(queued) => queued,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(broken_off().into()),
+        }
+    }
+
+    async fn put_in_line(
+        &self,
+        name: &AppName,
+        wanted: Wanted,
+        actor: &str,
         for once in &wanted.once {
             if self.store().get(once).await?.is_some() {
                 return Err(ControlError::TakenBefore);

@@ -1,10 +1,15 @@
 //! What a forge calls with.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll as Polled;
+
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
 use toehold_server::settings::{AppSettings, ForgeSettings, Poll, Settings};
+use toehold_server::source::webhook::Forge;
 use toehold_server::store::Txn;
 
 use crate::ask::Ask;
@@ -197,4 +202,52 @@ async fn long_bodies_have_room_of_their_own_and_small_ones_need_none() {
     let refused = async { while stage.ask(long()).await.status != 503 {} };
     tokio::time::timeout(crate::ask::PATIENCE, refused).await.expect("there is no room for it");
     stage.ask(delivery(&push(), SECRET)).await.is(202);
+}
+
+/// Looks at what is under way so many times, and hangs up.
+async fn hang_up_after(looks: usize, under_way: impl Future) {
+    let (mut under_way, mut left) = (pin!(under_way), looks);
+    poll_fn(|context| {
+        left -= 1;
+        let done = under_way.as_mut().poll(context).is_ready();
+        if done || left == 0 { Polled::Ready(()) } else { Polled::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_leaves_no_build_that_never_begins() {
+    let (stage, _secrets) = with_shop().await;
+    let app = "shop".parse().expect("a name");
+    for looks in 1..40 {
+        let commit = format!("{looks:040x}");
+        let words = String::from_utf8(push()).expect("it is text");
+        let body = words.replace("8c1f2abddddddddddddddddddddddddddddddddd", &commit);
+        let mut headers = hyper::HeaderMap::new();
+        for (name, value) in [
+            ("x-github-event", "push"),
+            ("x-github-delivery", commit.as_str()),
+            ("content-type", "application/json"),
+            ("x-hub-signature-256", &signature(body.as_bytes(), SECRET)),
+        ] {
+            headers.insert(
+                name.parse::<hyper::header::HeaderName>().expect(name),
+                value.parse().expect(name),
+            );
+        }
+        let received = stage.control.webhook(Forge::Github, &app, &headers, body.into());
+        hang_up_after(looks, received).await;
+    }
+    // The newest one runs; all before it have given way.
+    let until_none_waits = async {
+        loop {
+            let builds = stage.owner(Ask::get("/api/v1/apps/shop/builds")).await.is(200).value();
+            let builds = builds.as_array().cloned().unwrap_or_default();
+            let waits = |it: &&serde_json::Value| it["phase"]["phase"] == "queued";
+            if !builds.is_empty() && builds.iter().find(waits).is_none() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(crate::ask::PATIENCE, until_none_waits).await.expect("none is forgotten");
 }
