@@ -120,6 +120,9 @@ pub enum ControlError {
     #[error(transparent)]
     Unmapped(#[from] Unmapped),
     /// No branch of that track has a commit.
+    /// What was asked for names no commit; in words.
+    #[error("{0}")]
+    Unclear(String),
     #[error("no branch of {app} that goes to {track} has a commit")]
     NothingPushed {
         /// The app.

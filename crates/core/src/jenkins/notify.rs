@@ -55,7 +55,7 @@ pub enum Asks {
     /// Of a build that went well: deploy.
     Deploy {
         /// The commit it built.
-        commit: Option<CommitId>,
+        commit: CommitId,
         /// The branch it built.
         branch: Option<BranchName>,
         /// Which build it was.
@@ -65,6 +65,8 @@ pub enum Asks {
     Wait(String),
     /// Nothing, since the build did not go well, or nobody can tell.
     Nothing(String),
+    /// It went well, and nobody can tell of which commit: any other would not be what it passed.
+    Unclear(String),
 }
 
 /// A build of Jenkins that ended.
@@ -106,8 +108,24 @@ impl Notification {
             }
             None => return Asks::Nothing(format!("{what} does not say how it ended")),
         }
+        let commit = match self.build.scm.commit.as_deref().map(str::trim) {
+            None | Some("") => {
+                return Asks::Unclear(format!(
+                    "{what} does not say which commit it built: let the job take its sources from git"
+                ));
+            }
+            Some(said) => match said.parse() {
+                Ok(commit) => commit,
+                Err(_) => {
+                    let said: String = said.chars().take(80).collect();
+                    return Asks::Unclear(format!(
+                        "{what} says it built {said:?}, which is no whole id of a commit"
+                    ));
+                }
+            },
+        };
         Asks::Deploy {
-            commit: self.build.scm.commit.as_deref().and_then(|it| it.parse().ok()),
+            commit,
             branch: self.build.scm.branch.as_deref().and_then(branch),
             ended: Ended { job, number, began_ms: self.build.timestamp.unwrap_or_default() },
         }
@@ -168,7 +186,7 @@ mod tests {
                 "scm": {{"branch": "origin/M3", "commit": "{commit}"}}"#
             );
             let ended = Ended { job: "shop".into(), number: 7, began_ms: 9 };
-            let (commit, branch) = (commit.parse().ok(), "M3".parse().ok());
+            let (commit, branch) = (commit.parse().expect("a commit"), "M3".parse().ok());
             assert_eq!(asks(&said), Asks::Deploy { commit, branch, ended });
         }
     }
@@ -194,6 +212,23 @@ mod tests {
             ),
         ] {
             assert_eq!(asks(said), what);
+        }
+    }
+
+    #[test]
+    fn what_names_no_commit_is_refused_and_never_something_else_deployed() {
+        for (scm, what) in [
+            ("{}", "does not say which commit"),
+            (r#"{"branch": "origin/main"}"#, "does not say which commit"),
+            (r#"{"commit": null}"#, "does not say which commit"),
+            (r#"{"commit": " "}"#, "does not say which commit"),
+            (r#"{"commit": "5f3a2b1"}"#, "no whole id of a commit"),
+            (r#"{"commit": "1234"}"#, "no whole id of a commit"),
+            (r#"{"commit": "--upload-pack=x"}"#, "no whole id of a commit"),
+        ] {
+            let said = format!(r#""phase": "FINALIZED", "status": "SUCCESS", "scm": {scm}"#);
+            let Asks::Unclear(why) = asks(&said) else { panic!("{scm} asks for something") };
+            assert!(why.starts_with("shop #7 of Jenkins") && why.contains(what), "{scm}: {why}");
         }
     }
 

@@ -51,6 +51,10 @@ impl Control {
                 return Ok(Notified::Ignored { why });
             }
             Asks::Nothing(why) => return Ok(self.not_of_jenkins(name, actor, why).await),
+            Asks::Unclear(why) => {
+                self.ignored(name, actor, &why).await;
+                return Err(ControlError::Unclear(why));
+            }
         };
         let key = jenkins_key(name);
         let known = self.store().get_as::<BTreeMap<String, Ended>>(&key).await?;
@@ -58,7 +62,8 @@ impl Control {
         if let Some(why) = known.get(&ended.job).and_then(|last| ended.is_stale(last)) {
             return Ok(self.not_of_jenkins(name, actor, why).await);
         }
-        let request = DeployRequest { track, commit, branch, ..DeployRequest::default() };
+        let request =
+            DeployRequest { track, commit: Some(commit), branch, ..DeployRequest::default() };
         let deployed = match self.deploy(name, &request, actor).await {
             Ok(deployed) => deployed,
             Err(ControlError::Unmapped(unmapped)) => {

@@ -116,6 +116,7 @@ impl From<ControlError> for Unable {
             E::NoRelease { .. } => not_found("release_not_found").hint("toehold releases"),
             E::NoInstance(_) => not_found("instance_not_found").hint("toehold status"),
             E::NoCommit { .. } => not_found("commit_not_found").hint("git push toehold HEAD"),
+            E::Unclear(_) => Self::bad_request("commit_unclear", title),
             E::Unmapped(_) => conflict("unmapped_branch").hint("toehold deploy --track canary"),
             E::NothingPushed { .. } => conflict("nothing_pushed").hint("git push toehold main"),
             E::Refused(refusal) => of_refusal(refusal, title),

@@ -130,6 +130,12 @@ fn what_jenkins_passed_is_deployed_once_and_nothing_else_is() {
     assert_eq!(builds(), 1, "nothing was built of that");
     let ignored = app.events("push.ignored");
     assert_eq!(ignored.len(), 2, "what ended badly is said: {ignored:?}");
+    // The newest commit is not what that build passed.
+    for no_commit in ["", &commit[..7], "trunk@1234"] {
+        let unclear = notify(&stage, "", &basic, &told(6, "FINALIZED", "SUCCESS", no_commit));
+        assert!(unclear.0 == 400 && unclear.1.contains("commit_unclear"), "{}", unclear.1);
+    }
+    assert_eq!(builds(), 1, "nothing was built of that either");
     let queued = notify(&stage, "", &basic, &told(7, "COMPLETED", "SUCCESS", &commit));
     assert_eq!(queued.0, 202, "{}", queued.1);
     let twice = notify(&stage, "", &basic, &told(7, "FINALIZED", "SUCCESS", &commit));
