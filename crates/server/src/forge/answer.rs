@@ -11,16 +11,21 @@ use crate::dial::Answer;
 /// The longest a forge may ask us to wait: then it is asked again in any case.
 const LONGEST_WAIT: Duration = Duration::from_hours(2);
 
-/// The wait where a forge has had enough and does not say how long.
+/// The wait where a forge asks for one in a way that cannot be read.
 const USUAL_WAIT: Duration = Duration::from_mins(1);
+
+/// How GitHub says "too often" where it says so with neither status nor header of it.
+const TOO_OFTEN: [&str; 3] = ["rate limit", "abuse detection", "temporarily blocked"];
 
 /// Why a report was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unsent {
     /// The forge cannot be reached, or is broken: everything waits.
     Away(String),
-    /// It asks to be left alone for so long: everything waits.
-    Busy(Duration, String),
+    /// It asks to be left alone, for so long where it says that: everything waits.
+    Busy(Option<Duration>, String),
+    /// It does not know what we show: everything waits for a person, who is told.
+    Unknown(String),
     /// It will never take this.
     Never(String),
 }
@@ -29,12 +34,21 @@ pub(super) enum Unsent {
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Unsent> {
     match answer.status {
         200..=299 => Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
-        429 => Err(Unsent::Busy(wait(&answer.headers, now).unwrap_or(USUAL_WAIT), said(answer))),
-        // GitHub's word for "too often" is "forbidden", with a time.
-        403 if let Some(wait) = wait(&answer.headers, now) => Err(Unsent::Busy(wait, said(answer))),
+        429 => Err(Unsent::Busy(wait(&answer.headers, now), said(answer))),
+        // GitHub's word for "too often" is "forbidden": with a time, or in the text alone.
+        403 if let Some(wait) = wait(&answer.headers, now) => {
+            Err(Unsent::Busy(Some(wait), said(answer)))
+        }
+        403 if is_too_often(&said(answer)) => Err(Unsent::Busy(None, said(answer))),
+        401 => Err(Unsent::Unknown(said(answer))),
         408 | 500..=599 => Err(Unsent::Away(said(answer))),
         _ => Err(Unsent::Never(said(answer))),
     }
+}
+
+fn is_too_often(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    TOO_OFTEN.iter().any(|words| said.contains(words))
 }
 
 /// How long the forge asks to be left alone, where it does.
@@ -81,11 +95,18 @@ mod tests {
     }
 
     fn judged(status: u16, headers: &[(&'static str, &str)]) -> String {
+        judged_of(status, headers, "no")
+    }
+
+    fn judged_of(status: u16, headers: &[(&'static str, &str)], message: &str) -> String {
         let now = Timestamp::from_ms(1_000_000);
-        match judge(&answer(status, headers, "{\"message\":\"no\"}"), now) {
+        let body = serde_json::json!({ "message": message }).to_string();
+        match judge(&answer(status, headers, &body), now) {
             Ok(_) => "taken".to_owned(),
             Err(Unsent::Away(_)) => "away".to_owned(),
-            Err(Unsent::Busy(wait, _)) => format!("wait {} s", wait.as_secs()),
+            Err(Unsent::Busy(Some(wait), _)) => format!("wait {} s", wait.as_secs()),
+            Err(Unsent::Busy(None, _)) => "wait".to_owned(),
+            Err(Unsent::Unknown(_)) => "who are you".to_owned(),
             Err(Unsent::Never(why)) => format!("never: {why}"),
         }
     }
@@ -97,12 +118,16 @@ mod tests {
         assert_eq!(judged(500, &[]), "away");
         assert_eq!(judged(503, &[]), "away");
         assert_eq!(judged(429, &[("retry-after", "30")]), "wait 30 s");
-        assert_eq!(judged(429, &[]), "wait 60 s");
+        assert_eq!(judged(429, &[]), "wait");
+        let often = "You have exceeded a secondary rate limit. Please wait a few minutes";
+        assert_eq!(judged_of(403, &[], often), "wait");
+        assert_eq!(judged_of(403, &[], "You have triggered an abuse detection mechanism."), "wait");
+        assert_eq!(judged(401, &[]), "who are you");
         assert_eq!(judged(403, &[("retry-after", "7")]), "wait 7 s");
         let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1100")];
         assert_eq!(judged(403, &spent), "wait 100 s");
         assert_eq!(judged(429, &[("retry-after", "99999999")]), "wait 7200 s");
-        for status in [400, 401, 403, 404, 409, 422, 301] {
+        for status in [400, 403, 404, 409, 422, 301] {
             assert_eq!(judged(status, &[]), format!("never: it answered {status}: no"));
         }
     }

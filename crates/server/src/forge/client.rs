@@ -60,13 +60,40 @@ impl Client {
         body: Option<&Value>,
         (by, now): (By, Timestamp),
     ) -> Result<Value, Unsent> {
-        let token = match (&self.credentials.token_file, by) {
-            (Some(file), By::Either) => token_of(file).map_err(Unsent::Away)?,
-            (_, By::Either | By::App) => self.installation_token(now).await?,
-        };
-        let headers = self.headers(&token)?;
+        if let (Some(file), By::Either) = (&self.credentials.token_file, by) {
+            let token = token_of(file).map_err(Unsent::Away)?;
+            return self.call_with(&token, (method, path), body, now).await;
+        }
+        let token = self.installation_token(now).await?;
+        match self.call_with(&token, (method.clone(), path), body, now).await {
+            // It may have been taken back before its hour was over: one that is got anew is good.
+            Err(Unsent::Unknown(_)) => {
+                self.forget(&token);
+                let token = self.installation_token(now).await?;
+                self.call_with(&token, (method, path), body, now).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn call_with(
+        &self,
+        token: &Secret,
+        (method, path): (Method, &str),
+        body: Option<&Value>,
+        now: Timestamp,
+    ) -> Result<Value, Unsent> {
+        let headers = self.headers(token)?;
         let answered = self.base.call(method, path, headers, body).await;
         judge(&answered.map_err(|error| Unsent::Away(error.to_string()))?, now)
+    }
+
+    /// An installation's token is used no more.
+    fn forget(&self, token: &Secret) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_some_and(|(known, _)| known == token) {
+            *kept = None;
+        }
     }
 
     /// What each forge wants to see on every call.

@@ -29,6 +29,15 @@ const WAITS: [Duration; 5] = [
     Duration::from_mins(15),
 ];
 
+/// The waits after a forge had enough and did not say for how long: it asks for a minute at least,
+/// and for more where that does not do.
+const ENOUGH: [Duration; 4] = [
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+    Duration::from_mins(5),
+    Duration::from_mins(15),
+];
+
 /// How long a report is tried at all: after that nobody looks at the commit any more.
 const TRIED_FOR: Duration = Duration::from_hours(24);
 
@@ -46,6 +55,8 @@ pub struct Lane {
     free_at: Timestamp,
     /// How often in a row the forge was found away.
     away: usize,
+    /// How often in a row it had enough and did not say for how long.
+    enough: usize,
     /// What was said last of what it will not take: it is said once.
     said: Option<String>,
 }
@@ -61,7 +72,7 @@ impl Lane {
     ) -> Self {
         let free_at = Timestamp::default();
         let forge = forge.to_owned();
-        Self { store, clock, client, app, forge, free_at, away: 0, said: None }
+        Self { store, clock, client, app, forge, free_at, away: 0, enough: 0, said: None }
     }
 
     /// Sends what waits, and what comes, until `shutdown`.
@@ -123,21 +134,29 @@ impl Lane {
         let (why, wait) = match sent {
             Ok(()) => {
                 info!(app.name = %self.app, forge = self.forge, report = %doc.key, "a forge was told");
-                (self.away, self.said) = (0, None);
+                (self.away, self.enough, self.said) = (0, 0, None);
                 self.end(&doc, None).await?;
                 return Ok(None);
             }
             Err(Unsent::Never(why)) => {
-                self.away = 0;
+                (self.away, self.enough) = (0, 0);
                 self.give_up(&doc, &why).await?;
                 return Ok(None);
             }
-            Err(Unsent::Away(why)) => {
-                let wait = WAITS[self.away.min(WAITS.len() - 1)];
-                self.away += 1;
+            Err(Unsent::Away(why)) => (why, self.away()),
+            // A token that is replaced counts at once; until then each report would fare alike.
+            Err(Unsent::Unknown(why)) => {
+                if !is_old {
+                    self.ask_for_help(&doc, &why).await?;
+                }
+                (why, self.away())
+            }
+            Err(Unsent::Busy(Some(wait), why)) => (why, wait),
+            Err(Unsent::Busy(None, why)) => {
+                let wait = ENOUGH[self.enough.min(ENOUGH.len() - 1)];
+                self.enough += 1;
                 (why, wait)
             }
-            Err(Unsent::Busy(wait, why)) => (why, wait),
         };
         self.free_at = now.plus(wait);
         if is_old {
@@ -169,6 +188,25 @@ impl Lane {
             // Written when the forge was set up otherwise.
             Report::Deployment(_) | Report::Check(_) => Ok(()),
         }
+    }
+
+    /// How long a forge is left alone that was found away once more.
+    fn away(&mut self) -> Duration {
+        let wait = WAITS[self.away.min(WAITS.len() - 1)];
+        self.away += 1;
+        wait
+    }
+
+    /// Says once that a forge does not know us, while what it is to be told waits.
+    async fn ask_for_help(&mut self, doc: &Doc<Waiting>, why: &str) -> Result<(), Fault> {
+        if self.said.as_deref() == Some(why) {
+            return Ok(());
+        }
+        self.said = Some(why.to_owned());
+        let why = format!("{why}; it is told once the token is mended");
+        let event = Write::event(&self.failed(&doc.value, &why));
+        self.commit(Txn::by("toehold").write(event).op_id(format!("{}/{}/401", doc.key, doc.rev)))
+            .await
     }
 
     async fn give_up(&mut self, doc: &Doc<Waiting>, why: &str) -> Result<(), Fault> {
@@ -207,6 +245,10 @@ impl Lane {
         if let Some(event) = &event {
             txn = txn.write(Write::event(event));
         }
+        self.commit(txn).await
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<(), Fault> {
         loop {
             match self.store.commit(txn.clone()).await {
                 Ok(_) | Err(CommitError::Conflict { .. }) => return Ok(()),

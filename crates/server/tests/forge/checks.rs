@@ -73,6 +73,28 @@ async fn findings_are_told_fifty_at_a_time_by_an_app_that_proves_itself() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_taken_back_is_got_anew_once() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let (path, public) = key(&folder, true);
+    let mut double = github(public).await;
+    let stage = Stage::new("github", &double.url()).with_app(path);
+    let _running = stage.run();
+    stage.write(42, check(1)).await;
+    stage.until_told().await;
+    let asked = [double.next().await, double.next().await, double.next().await];
+    assert_eq!(asked.map(|it| it.status), [201, 200, 201]);
+    // Whoever owns the App takes its tokens back: the one that is kept is not known any more.
+    double.tell(401, &[], 1);
+    stage.write(43, check(1)).await;
+    stage.until_told().await;
+    let asked = [double.next().await, double.next().await, double.next().await];
+    let ways = asked.each_ref().map(|it| (it.status, it.path.ends_with("access_tokens")));
+    assert_eq!(ways, [(401, false), (201, true), (200, false)]);
+    assert_ne!(asked[0].header("authorization"), asked[2].header("authorization"));
+    assert!(stage.failures().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_used_is_a_matter_of_time() {
     let folder = TempDir::new().expect("a folder can be made");
     let (path, public) = key(&folder, true);

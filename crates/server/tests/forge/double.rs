@@ -43,6 +43,7 @@ impl Asked {
 pub(crate) struct Told {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) message: &'static str,
 }
 
 /// What answers where nothing was told.
@@ -84,8 +85,19 @@ impl Double {
 
     /// The next answers, in order, whatever is asked.
     pub(crate) fn tell(&self, status: u16, headers: &[(&'static str, &str)], times: usize) {
+        self.tell_in_words(status, headers, "as it was told", times);
+    }
+
+    /// The same, with these words.
+    pub(crate) fn tell_in_words(
+        &self,
+        status: u16,
+        headers: &[(&'static str, &str)],
+        message: &'static str,
+        times: usize,
+    ) {
         let headers: Vec<_> = headers.iter().map(|(name, it)| (*name, (*it).to_owned())).collect();
-        let told = Told { status, headers };
+        let told = Told { status, headers, message };
         let mut queue = self.told.lock().expect("nobody panicked");
         queue.extend(std::iter::repeat_n(told, times));
     }
@@ -138,7 +150,7 @@ async fn answer(
     };
     let next = told.lock().expect("nobody panicked").pop_front();
     let (status, headers, body) = if let Some(told) = next {
-        (told.status, told.headers, json!({ "message": "as told" }))
+        (told.status, told.headers, json!({ "message": told.message }))
     } else {
         let (status, body) = contract(&asked);
         (status, Vec::new(), body)

@@ -13,13 +13,15 @@ use crate::double::{Asked, Double};
 /// The token that may do everything but checks.
 pub(crate) const TOKEN: &str = "ghp_sesame";
 
-/// The token of the App's installation.
-const INSTALLATION: &str = "ghs_installation";
+/// What the token of the App's installation begins with; each that is got is another.
+const INSTALLATION: &str = "ghs_installation_";
 
 #[derive(Default)]
 struct Known {
     deployments: Vec<Value>,
     checks: Vec<Value>,
+    /// How many tokens the installation got.
+    tokens: usize,
 }
 
 /// Starts one; `key` is the App's public key.
@@ -52,9 +54,11 @@ fn answer(known: &mut Known, key: &[u8], asked: &Asked) -> Answer {
             401,
             "A JSON web token could not be decoded",
         )?;
-        return Ok((201, json!({ "token": INSTALLATION, "expires_at": "2030-01-01T00:00:00Z" })));
+        known.tokens += 1;
+        let token = format!("{INSTALLATION}{}", known.tokens);
+        return Ok((201, json!({ "token": token, "expires_at": "2030-01-01T00:00:00Z" })));
     }
-    let by_app = bearer == INSTALLATION;
+    let by_app = bearer == format!("{INSTALLATION}{}", known.tokens);
     need(by_app || bearer == TOKEN, 401, "Bad credentials")?;
     let path = asked.path.strip_prefix("/repos/acme/shop").ok_or((404, "Not Found".to_owned()))?;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));

@@ -59,6 +59,44 @@ async fn a_forge_that_has_had_enough_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[tokio::test]
+async fn one_that_says_only_in_words_that_it_had_enough_is_left_alone_longer_and_longer() {
+    let mut double = github(Vec::new()).await;
+    let stage = Stage::new("github", &double.url());
+    let words = "You have exceeded a secondary rate limit. Please wait a few minutes.";
+    double.tell_in_words(403, &[], words, 3);
+    let _running = stage.run();
+    stage.tests_are(42, State::Success).await;
+    assert_eq!(double.next().await.status, 403);
+    for wait_s in [60, 120, 300] {
+        stage.clock.advance(Duration::from_secs(wait_s - 1));
+        assert!(double.is_quiet(), "it is not asked before {wait_s} s are over");
+        double.next_after(&stage.clock, Duration::from_secs(wait_s)).await;
+    }
+    stage.until_told().await;
+    assert!(stage.failures().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_known_is_said_once_and_waited_for() {
+    let mut double = github(Vec::new()).await;
+    let stage = Stage::new("github", &double.url());
+    stage.has_token("ghp_taken_back");
+    let _running = stage.run();
+    stage.tests_are(42, State::Success).await;
+    stage.tests_are(43, State::Success).await;
+    assert_eq!(double.next().await.status, 401);
+    for wait_s in [5, 20] {
+        assert_eq!(double.next_after(&stage.clock, Duration::from_secs(wait_s)).await.status, 401);
+    }
+    stage.has_token(crate::github::TOKEN);
+    assert_eq!(double.next_after(&stage.clock, Duration::from_mins(1)).await.status, 201);
+    stage.until_told().await;
+    assert_eq!(double.next().await.status, 201, "none was lost by it");
+    let said = stage.failures().await;
+    assert!(said.len() == 1 && said[0].text.contains("401"), "{said:?}");
+}
+
+#[tokio::test]
 async fn a_forge_that_is_broken_for_an_hour_loses_nothing_and_is_not_stormed() {
     let mut double = github(Vec::new()).await;
     let stage = Stage::new("github", &double.url());

@@ -51,6 +51,11 @@ impl Stage {
         self
     }
 
+    /// The file holds this token from now on.
+    pub(crate) fn has_token(&self, token: &str) {
+        std::fs::write(self.folder.path().join("token"), token).expect("it can be written");
+    }
+
     pub(crate) fn run(&self) -> Running {
         let token_file = Some(self.folder.path().join("token"));
         let credentials = Credentials { token_file, app: self.app.clone() };
