@@ -19,5 +19,6 @@ pub use credentials::{App, Credentials};
 pub use lane::Lane;
 pub use place::{Api, Place};
 pub use report::{
-    Annotation, Check, Conclusion, Context, Deployment, Report, Stage, State, Status, report_write,
+    About, Annotation, Check, Conclusion, Context, Deployment, Report, Stage, State, Status,
+    report_write,
 };

@@ -5,14 +5,14 @@ mod say;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use toehold_core::model::{App, Build, Event, Number, Trigger};
+use toehold_core::model::{App, AppName, Build, Event, Number, Trigger};
 use tracing::warn;
 
 use super::Control;
 use super::apps::build_key;
 use crate::forge::{
-    Annotation, App as GithubApp, Check, Client, Conclusion, Context, Credentials, Deployment,
-    Lane, Place, Report, State, report_write,
+    About, Annotation, App as GithubApp, Check, Client, Conclusion, Context, Credentials,
+    Deployment, Lane, Place, Report, State, report_write,
 };
 use crate::settings::ForgeSettings;
 use crate::source::webhook::Forge;
@@ -56,21 +56,40 @@ fn is_told(set: &ForgeSettings) -> bool {
 }
 
 impl Control {
-    /// The forge a build's commit came from, where it is to be told.
-    fn told(&self, build: &Build) -> Option<(Forge, &ForgeSettings)> {
-        let (Trigger::Webhook { forge, .. } | Trigger::Poll { forge }) = &build.trigger else {
-            return None;
+    /// The forges that are to be told of a build: the one its commit came from; all there are where
+    /// somebody asked for it, since then nobody has said which. What was pushed here is nothing to
+    /// them.
+    fn told(&self, build: &Build) -> Vec<(Forge, &ForgeSettings)> {
+        let came_from = match &build.trigger {
+            Trigger::Webhook { forge, .. } | Trigger::Poll { forge } => Some(forge.as_str()),
+            Trigger::Asked { .. } => None,
+            Trigger::Push => return Vec::new(),
         };
-        let forge = forge.parse().ok()?;
-        let set = self.forge_of(&build.app, forge)?;
-        is_told(set).then_some((forge, set))
+        let Some(app) = self.settings().apps.get(&build.app) else { return Vec::new() };
+        let is_one = |forge: Forge| came_from.is_none_or(|from| from == forge.as_str());
+        app.forges().filter(|(forge, set)| is_one(*forge) && is_told(set)).collect()
+    }
+
+    /// Whether another app has the same repository at a forge: then what is told of each has the
+    /// app's name in it, or the one would take the place of the other.
+    fn has_several(&self, app: &AppName, forge: Forge) -> bool {
+        let apps = &self.settings().apps;
+        let Some(own) = apps.get(app).and_then(|it| it.of(forge)) else { return false };
+        let name =
+            |set: &ForgeSettings| set.repository.trim_end_matches(".git").to_ascii_lowercase();
+        let others = apps.iter().filter(|(other, _)| *other != app);
+        others.filter_map(|(_, it)| it.of(forge)).any(|it| name(it) == name(own))
     }
 
     fn report(&self, forge: Forge, build: &Build, report: Report) -> Write {
         let link = self
             .dashboard()
             .map(|base| format!("{base}/apps/{}/builds/{}", build.app, build.number.0));
-        let about = (&build.app, forge.as_str());
+        let about = About {
+            app: &build.app,
+            forge: forge.as_str(),
+            has_several: self.has_several(&build.app, forge),
+        };
         let now = self.clock().now();
         report_write(about, (build.number, &build.commit), report, link, now)
     }
@@ -87,15 +106,16 @@ impl Control {
 
     /// What is told of a build that is now so, and was so `before`.
     pub(super) fn reports_of_build(&self, before: Option<&Build>, build: &Build) -> Vec<Write> {
-        let Some((forge, set)) = self.told(build) else { return Vec::new() };
         let mut writes = Vec::new();
-        for status in say::changes(before, build) {
-            let ended = matches!(status.state, State::Success | State::Failure);
-            if status.context == Context::Lint && ended && set.github_app().is_some() {
-                let check = Report::Check(self.check(build, status.state, &status.text));
-                writes.push(self.report(forge, build, check));
+        for (forge, set) in self.told(build) {
+            for status in say::changes(before, build) {
+                let ended = matches!(status.state, State::Success | State::Failure);
+                if status.context == Context::Lint && ended && set.github_app().is_some() {
+                    let check = Report::Check(self.check(build, status.state, &status.text));
+                    writes.push(self.report(forge, build, check));
+                }
+                writes.push(self.report(forge, build, Report::Status(status)));
             }
-            writes.push(self.report(forge, build, Report::Status(status)));
         }
         writes
     }
@@ -128,17 +148,18 @@ impl Control {
                 place.insert(found.ok().flatten().map(|doc| doc.value));
             }
             let Some(Some(build)) = builds.get(&told.number) else { continue };
-            let Some((forge, _)) = self.told(build) else { continue };
-            let mut reports = vec![Report::Status(told.status)];
-            if let Some((track, stage)) = told.deployment.filter(|_| forge == Forge::Github) {
-                let site = self.settings().public_url.clone();
-                let text = told.text;
-                reports.push(Report::Deployment(Deployment { track, stage, text, site }));
-            }
-            for report in reports {
-                let write = self.report(forge, build, report);
-                // Of two that one decision says of the same, the later one counts.
-                writes.insert(write.key().to_string(), write);
+            for (forge, _) in self.told(build) {
+                let mut reports = vec![Report::Status(told.status.clone())];
+                if let Some((track, stage)) = told.deployment.filter(|_| forge == Forge::Github) {
+                    let site = self.settings().public_url.clone();
+                    let text = told.text.clone();
+                    reports.push(Report::Deployment(Deployment { track, stage, text, site }));
+                }
+                for report in reports {
+                    let write = self.report(forge, build, report);
+                    // Of two that one decision says of the same, the later one counts.
+                    writes.insert(write.key().to_string(), write);
+                }
             }
         }
         writes.into_values().collect()

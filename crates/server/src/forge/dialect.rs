@@ -1,6 +1,7 @@
 //! A commit's status in the words of each forge.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::forge::report::Waiting;
 use crate::forge::{Api, Place, State, Status};
@@ -8,10 +9,13 @@ use crate::forge::{Api, Place, State, Status};
 /// The longest description the strictest of them shows, in characters.
 const DESCRIPTION: usize = 140;
 
+/// The longest key of Bitbucket's, in bytes.
+const KEY: usize = 40;
+
 /// Path and body of the call that sets a status. Bitbucket wants an address in any case.
 pub(super) fn status(place: &Place, waiting: &Waiting, status: &Status) -> (String, Value) {
     let (repository, commit) = (&place.repository, waiting.commit.as_str());
-    let (context, text) = (status.context.title(), cut(&status.text));
+    let (context, text) = (waiting.title(status.context), cut(&status.text));
     let link = waiting.link.as_deref();
     match place.api {
         Api::Github | Api::Gitea => {
@@ -46,7 +50,7 @@ pub(super) fn status(place: &Place, waiting: &Waiting, status: &Status) -> (Stri
                 State::Error => "CANCELLED",
             };
             let body = json!({
-                "key": context, "name": context, "state": state, "description": text,
+                "key": short(&context), "name": context, "state": state, "description": text,
                 "url": link.unwrap_or("https://localhost/"),
             });
             if is_cloud {
@@ -59,6 +63,15 @@ pub(super) fn status(place: &Place, waiting: &Waiting, status: &Status) -> (Stri
             (format!("/projects/{project}/repos/{slug}/commits/{commit}/builds"), body)
         }
     }
+}
+
+/// A key that Bitbucket takes: of 40 characters at most, and another one for another name.
+fn short(context: &str) -> String {
+    if context.len() <= KEY {
+        return context.to_owned();
+    }
+    let digest = hex::encode(Sha256::digest(context));
+    format!("toehold/{}", &digest[..KEY - "toehold/".len()])
 }
 
 const fn state(state: State) -> &'static str {
@@ -97,6 +110,7 @@ mod tests {
             link: None,
             report: Report::Status(status.clone()),
             created_at: Timestamp::default(),
+            has_several: repository.contains("mono"),
         };
         super::status(&place, &waiting, &status)
     }
@@ -131,6 +145,14 @@ mod tests {
             let text = body["description"].as_str().expect("it is a text");
             assert_eq!(text.chars().count(), DESCRIPTION);
         }
+        // Of several apps in one repository, none takes the place of another.
+        let (_, body) = said(Api::Github, "acme/mono", State::Success);
+        assert_eq!(body["context"], "toehold/shop/test");
+        let (_, body) = said(Api::Gitlab, "acme/mono", State::Success);
+        assert_eq!(body["name"], "toehold/shop/test");
+        let long = |app: &str| short(&format!("toehold/{app}/deploy"));
+        assert!(long(&"a".repeat(40)).len() <= 40 && long("shop") == "toehold/shop/deploy");
+        assert_ne!(long(&"a".repeat(40)), long(&"a".repeat(39)));
         // Bitbucket's keys have at most 40 characters, and an address must be there.
         let (_, body) = said(Api::BitbucketCloud, "acme/shop", State::Pending);
         assert!(body["key"].as_str().is_some_and(|key| key.len() <= 40) && !body["url"].is_null());

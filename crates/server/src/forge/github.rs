@@ -10,13 +10,10 @@ use crate::forge::answer::Unsent;
 use crate::forge::client::{By, Client};
 use crate::forge::dialect::cut;
 use crate::forge::report::Waiting;
-use crate::forge::{Check, Conclusion, Deployment, Stage};
+use crate::forge::{Check, Conclusion, Context, Deployment, Stage};
 
 /// The most findings of one call.
 const PER_CALL: usize = 50;
-
-/// The name our checks have.
-const CHECK: &str = "toehold/lint";
 
 /// Says how far a deployment is; makes it where GitHub does not know it yet.
 pub(super) async fn deployment(
@@ -29,6 +26,12 @@ pub(super) async fn deployment(
     let environment = match deployment.track {
         Track::Stable => "production",
         Track::Canary => "canary",
+    };
+    // A deployment ends those before it in its environment: each app has its own.
+    let environment = if waiting.has_several {
+        format!("{environment}-{}", waiting.app)
+    } else {
+        environment.to_owned()
     };
     let list =
         format!("/repos/{repository}/deployments?sha={}&environment={environment}", waiting.commit);
@@ -84,10 +87,11 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<(), Unsent> {
     let repository = &client.place.repository;
+    let name = waiting.title(Context::Lint);
     let list = format!(
         "/repos/{repository}/commits/{}/check-runs?check_name={}",
         waiting.commit,
-        CHECK.replace('/', "%2F")
+        name.replace('/', "%2F")
     );
     let known = client.call((Method::GET, &list), None, (By::App, now)).await?;
     let runs = known["check_runs"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -109,7 +113,7 @@ pub(super) async fn check(
             })
             .collect();
         let mut body = json!({
-            "name": CHECK, "status": "completed",
+            "name": name, "status": "completed",
             "conclusion": match check.conclusion {
                 Conclusion::Success => "success",
                 Conclusion::Failure => "failure",

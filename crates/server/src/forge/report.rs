@@ -29,12 +29,6 @@ impl Context {
             Self::Deploy => "deploy",
         }
     }
-
-    /// As a forge shows it.
-    #[must_use]
-    pub fn title(self) -> String {
-        format!("toehold/{}", self.as_str())
-    }
 }
 
 /// How it is.
@@ -162,9 +156,23 @@ pub(super) struct Waiting {
     pub(super) link: Option<String>,
     pub(super) report: Report,
     pub(super) created_at: Timestamp,
+    /// Whether its repository has other apps beside it.
+    #[serde(default)]
+    pub(super) has_several: bool,
 }
 
 impl Waiting {
+    /// As a forge shows what it is about: `toehold/test`, and `toehold/shop/test` where the
+    /// repository has other apps too.
+    pub(super) fn title(&self, context: Context) -> String {
+        let context = context.as_str();
+        if self.has_several {
+            format!("toehold/{}/{context}", self.app)
+        } else {
+            format!("toehold/{context}")
+        }
+    }
+
     /// By what it is found again at the forge.
     pub(super) fn name(&self) -> String {
         format!("{}#{}", self.app, self.number.0)
@@ -176,6 +184,17 @@ pub(super) fn prefix(app: &AppName, forge: &str) -> String {
     format!("report/{app}/{forge}/")
 }
 
+/// Whose report it is, and who is told.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The app.
+    pub app: &'a AppName,
+    /// The forge, by the word for it.
+    pub forge: &'a str,
+    /// Whether the repository has other apps beside it.
+    pub has_several: bool,
+}
+
 /// What to write, in the same transaction as what it speaks of, so that a forge is told. `link` is
 /// where more is to be read.
 ///
@@ -183,7 +202,7 @@ pub(super) fn prefix(app: &AppName, forge: &str) -> String {
 /// Never: names of apps and forges, numbers and our own words can always stand in a key.
 #[must_use]
 pub fn report_write(
-    (app, forge): (&AppName, &str),
+    About { app, forge, has_several }: About<'_>,
     (number, commit): (Number, &CommitId),
     report: Report,
     link: Option<String>,
@@ -192,5 +211,6 @@ pub fn report_write(
     let key = format!("{}{:08}/{}", prefix(app, forge), number.0, report.about());
     let key: Key = key.parse().expect("names, digits and our own words are a key");
     let (app, commit) = (app.clone(), commit.clone());
-    Write::put(key, &Waiting { app, number, commit, link, report, created_at: now })
+    let created_at = now;
+    Write::put(key, &Waiting { app, number, commit, link, report, created_at, has_several })
 }

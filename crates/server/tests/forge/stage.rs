@@ -9,7 +9,7 @@ use toehold_core::model::{CommitId, Event, Number};
 use toehold_core::time::Timestamp;
 use toehold_server::clock::{Clock, SetClock};
 use toehold_server::forge::{
-    App, Client, Context, Credentials, Lane, Place, Report, State, Status, report_write,
+    About, App, Client, Context, Credentials, Lane, Place, Report, State, Status, report_write,
 };
 use toehold_server::store::{Key, LogRange, Rev, SqliteStore, Store, Txn};
 use tokio::task::JoinHandle;
@@ -73,7 +73,8 @@ impl Stage {
         let shop = "shop".parse().expect("a name");
         let about = (Number(number), &commit(number));
         let link = Some(format!("https://toehold.example.com/apps/shop/builds/{number}"));
-        let write = report_write((&shop, "forge"), about, report, link, self.clock.now());
+        let whose = About { app: &shop, forge: "forge", has_several: false };
+        let write = report_write(whose, about, report, link, self.clock.now());
         self.store.commit(Txn::by("test").write(write)).await.expect("it is taken");
     }
 
