@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use place::is_public;
+use place::{is_of_the_link, is_public};
 
 /// The longest a call may take, resolving and connecting included.
 const CALL: Duration = Duration::from_secs(10);
@@ -71,6 +71,16 @@ pub enum CallError {
     /// The name leads into a private network.
     #[error("{host} leads to {addr}, in a private network: set `allow_private = true` to allow it")]
     Private {
+        /// The name.
+        host: String,
+        /// Where it leads.
+        addr: SocketAddr,
+    },
+    /// The name leads to the local link, which is allowed to nobody.
+    #[error(
+        "{host} leads to {addr}, where clouds keep a machine's own secrets: it is never called"
+    )]
+    OfTheLink {
         /// The name.
         host: String,
         /// Where it leads.
@@ -168,6 +178,9 @@ impl Target {
                 return Err(CallError::Unresolved { host: self.host.clone(), why });
             }
         };
+        if let Some(addr) = found.iter().find(|addr| is_of_the_link(addr.ip())) {
+            return Err(CallError::OfTheLink { host: self.host.clone(), addr: *addr });
+        }
         let allowed = |addr: &SocketAddr| {
             let near = self.is_here && addr.ip().is_loopback();
             self.allow_private || near || is_public(addr.ip())
@@ -281,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn a_private_network_is_not_called_unless_it_is_allowed() {
         let mut targets: Vec<Target> =
-            ["169.254.169.254", "10.0.0.1", "[fe80::1]", "[::ffff:10.0.0.1]"]
+            ["10.0.0.1", "192.168.0.1", "[fd00::1]", "[::ffff:10.0.0.1]"]
                 .map(|host| Target::new(&format!("http://{host}:9/x"), None, false).expect("a URL"))
                 .into();
         // A name that leads to this machine, unlike one that says so.
@@ -296,5 +309,15 @@ mod tests {
         let target = Target::new("http://127.0.0.1:9/x", None, false).expect("a URL");
         let error = target.post("", HeaderMap::new(), "").await.expect_err("nobody listens");
         assert!(matches!(error, CallError::Unreachable { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_local_link_is_never_called_whatever_is_allowed() {
+        // The last one is a name to us, and leads there.
+        for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "2852039166"] {
+            let target = Target::new(&format!("http://{host}:9/x"), None, true).expect("a URL");
+            let error = target.post("", HeaderMap::new(), "").await.expect_err(host);
+            assert!(matches!(error, CallError::OfTheLink { .. }), "{host}: {error}");
+        }
     }
 }

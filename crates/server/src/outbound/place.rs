@@ -11,6 +11,18 @@ pub(super) fn is_public(ip: IpAddr) -> bool {
     }
 }
 
+/// Whether it is an address of the local link, where clouds keep a machine's own secrets: nobody
+/// means that one, whatever else of a network is allowed.
+pub(super) fn is_of_the_link(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => match v4_of(v6) {
+            Some(v4) => v4.is_link_local(),
+            None => v6.is_unicast_link_local(),
+        },
+    }
+}
+
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     let shared = a == 100 && (64..128).contains(&b);
@@ -20,24 +32,27 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
     !(near || shared || special || ip.is_multicast() || ip.is_broadcast())
 }
 
-/// An IPv4 address that is written as an IPv6 one is what it is written of.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let of = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if high != 0 || low > 1 => {
-            is_public_v4(of(high, low))
-        }
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            is_public_v4(of(high, low))
-        }
-        _ => {
+    match v4_of(ip) {
+        Some(v4) => is_public_v4(v4),
+        None => {
             let near = ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local();
             !(near || ip.is_unique_local() || ip.is_multicast())
         }
+    }
+}
+
+/// The IPv4 address that an IPv6 one is written of, where it is.
+fn v4_of(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if high != 0 || low > 1 => of(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => of(high, low),
+        _ => None,
     }
 }
 
@@ -73,6 +88,23 @@ mod tests {
         }
         for far in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1"] {
             assert!(is_public(far.parse().expect(far)), "{far}");
+        }
+    }
+
+    #[test]
+    fn the_local_link_is_known_however_it_is_written() {
+        for link in [
+            "169.254.169.254",
+            "169.254.0.1",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::",
+        ] {
+            assert!(is_of_the_link(link.parse().expect(link)), "{link}");
+        }
+        for other in ["10.0.0.1", "127.0.0.1", "::1", "fd00::1", "1.1.1.1"] {
+            assert!(!is_of_the_link(other.parse().expect(other)), "{other}");
         }
     }
 }
