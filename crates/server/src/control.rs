@@ -62,6 +62,7 @@ use crate::settings::Settings;
 use crate::source::SourceError;
 use crate::source::remote::RemoteError;
 use crate::source::update::{Unmapped, UpdateError};
+use crate::source::webhook::Forge;
 use crate::store::{CommitError, Fault, ReadError, Store};
 
 pub use act::ActError;
@@ -119,10 +120,10 @@ pub enum ControlError {
     /// The branch leads nowhere, and nobody said a track.
     #[error(transparent)]
     Unmapped(#[from] Unmapped),
-    /// No branch of that track has a commit.
     /// What was asked for names no commit; in words.
     #[error("{0}")]
     Unclear(String),
+    /// No branch of that track has a commit.
     #[error("no branch of {app} that goes to {track} has a commit")]
     NothingPushed {
         /// The app.
@@ -166,6 +167,14 @@ pub enum ControlError {
     /// git did not do what was asked.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A forge that may have a commit did not give it.
+    #[error("{} was asked for the commit and did not give it", .forge.title())]
+    Unfetched {
+        /// Which.
+        forge: Forge,
+        /// Why.
+        source: SourceError,
+    },
     /// What git told our hook cannot be understood.
     #[error(transparent)]
     Update(#[from] UpdateError),

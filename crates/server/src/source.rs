@@ -13,10 +13,12 @@ pub mod webhook;
 pub mod worktree;
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+use toehold_core::model::CommitId;
 
 /// What could not be done with a repository.
 #[derive(Debug, Error)]
@@ -99,6 +101,25 @@ pub enum SourceError {
         /// The remote.
         remote: String,
     },
+    /// The remote has no such commit, or none that a branch or tag of it leads to.
+    #[error("{remote} has no commit {commit}")]
+    NotThere {
+        /// The commit.
+        commit: CommitId,
+        /// The remote.
+        remote: String,
+    },
+    /// The remote's name leads to where nothing is fetched from.
+    #[error(
+        "{remote} leads to {address}, an address of the local link: clouds keep a machine's own \
+         secrets there"
+    )]
+    OfTheLink {
+        /// The remote.
+        remote: String,
+        /// Where it leads.
+        address: IpAddr,
+    },
     /// There is nothing to deploy yet.
     #[error("{} has no commit yet: commit something first", .path.display())]
     NoCommit {
@@ -120,6 +141,8 @@ impl SourceError {
             | Self::Unusable { .. }
             | Self::NotQuarantine { .. }
             | Self::NoBranch { .. }
+            | Self::NotThere { .. }
+            | Self::OfTheLink { .. }
             | Self::NoCommit { .. } => false,
         }
     }

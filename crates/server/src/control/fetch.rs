@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
-use toehold_core::model::{AppName, Build, Trigger};
+use toehold_core::model::{AppName, Build, CommitId, Trigger};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Control, ControlError};
 use crate::secret::Secret;
 use crate::settings::ForgeSettings;
+use crate::source::SourceError;
 use crate::source::remote::Remote;
-use crate::source::repository::{Login, Wanted};
+use crate::source::repository::{Login, Repository, Wanted};
 use crate::source::webhook::Forge;
 
 /// The waits before a forge that does not answer is asked again, while the build waits. What is
 /// still not there then is found by the poll.
 const WAITS: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
+
+/// How long somebody who asks for a commit waits for each forge that may have it.
+const ASKED: Duration = Duration::from_mins(1);
 
 impl Control {
     /// Brings the commit of a build into the app's repository, where it came from a forge.
@@ -54,6 +58,31 @@ impl Control {
                 () = cancel.cancelled() => return Ok(()),
             }
         }
+    }
+}
+
+impl Control {
+    /// Brings a commit that somebody asked for into the app's repository, from whichever of the
+    /// app's forges has it; says whether one had.
+    pub(super) async fn bring_commit(
+        &self,
+        name: &AppName,
+        repository: &Repository,
+        commit: &CommitId,
+    ) -> Result<bool, ControlError> {
+        let Some(app) = self.settings().apps.get(name) else { return Ok(false) };
+        let wanted = Wanted::Commit(commit.clone());
+        let mut unanswered = None;
+        for (forge, set) in app.forges() {
+            let (remote, login) = access(name, forge, set)?;
+            match repository.fetch_within(ASKED, &remote, &wanted, login.as_ref()).await {
+                Ok(_) => return Ok(true),
+                // It is not tried again: the next one may have it.
+                Err(SourceError::NotThere { .. }) => {}
+                Err(source) => unanswered = Some(ControlError::Unfetched { forge, source }),
+            }
+        }
+        unanswered.map_or(Ok(false), Err)
     }
 }
 

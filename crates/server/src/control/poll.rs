@@ -18,6 +18,7 @@ use super::fetch::access;
 use super::push::Wanted;
 use super::{Control, ControlError};
 use crate::settings::ForgeSettings;
+use crate::source::SourceError;
 use crate::source::repository::{Wanted as Fetched, remote_heads};
 use crate::source::webhook::{Forge, asks_for_no_build};
 use crate::store::{Key, Txn, Write};
@@ -125,6 +126,7 @@ impl Poll {
         let is_first = kept.is_none();
         let mut seen = kept.unwrap_or_default();
         let before = seen.clone();
+        let mut unfetched = None;
         for (branch, head) in heads {
             let track = tracks.get(&branch).copied().unwrap_or(Track::Stable);
             let known = Known { seen: seen.heads.get(&branch), builds: &builds, is_first };
@@ -138,7 +140,20 @@ impl Poll {
                 }
             }
             let repository = control.repository(&self.app)?;
-            repository.fetch(&remote, &Fetched::Commit(head.clone()), login).await?;
+            let fetched = repository.fetch(&remote, &Fetched::Commit(head.clone()), login).await;
+            match fetched {
+                Ok(_) => {}
+                // It has moved on since it was asked where it is. The next look decides.
+                Err(error @ SourceError::NotThere { .. }) => {
+                    warn!(app.name = %self.app, forge = %self.forge, %branch, %error, "a branch is looked at again");
+                    continue;
+                }
+                // The other branches have nothing to do with it.
+                Err(error) => {
+                    unfetched.get_or_insert(error);
+                    continue;
+                }
+            }
             if newest(&branch, &control.builds(&self.app).await?) != newest(&branch, &builds) {
                 // A webhook was quicker. The next look decides.
                 continue;
@@ -164,7 +179,7 @@ impl Poll {
             let put = Write::put(key, &seen);
             control.store().commit(Txn::by("toehold").write(put)).await?;
         }
-        Ok(())
+        unfetched.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Where a webhook tells of pushes, it has said so.

@@ -158,14 +158,14 @@ impl Control {
 
     /// Puts a build in line. The same commit on the same track, queued, running or passed last, is
     /// not built twice.
+    ///
+    /// Whoever asks may hang up at any moment, and what is written must not stay without its place in
+    /// line: so it is done by a task of its own, and who asks only waits for it.
     pub(super) async fn enqueue(
         &self,
         name: &AppName,
         wanted: Wanted,
         actor: &str,
-    ) -> Result<Queued, ControlError> {
-        let in_turn = self.taking_in.lock().await;
-        self.queue().has_room()?;
     ) -> Result<Queued, ControlError> {
         let broken_off = || Fault { reason: "Toehold ends".to_owned(), source: None };
         let control = self.itself.upgrade().ok_or_else(broken_off)?;
@@ -183,6 +183,9 @@ impl Control {
         name: &AppName,
         wanted: Wanted,
         actor: &str,
+    ) -> Result<Queued, ControlError> {
+        let in_turn = self.taking_in.lock().await;
+        self.queue().has_room()?;
         for once in &wanted.once {
             if self.store().get(once).await?.is_some() {
                 return Err(ControlError::TakenBefore);
@@ -359,7 +362,11 @@ impl Control {
             let head = repository.head(&branch).await?;
             let commit = request.commit.clone().or(head);
             let Some(commit) = commit else { continue };
-            if !repository.has(&commit).await? {
+            // What nobody pushed here, a forge may have.
+            let is_here = repository.has(&commit).await?
+                || (request.commit.is_some()
+                    && self.bring_commit(name, repository, &commit).await?);
+            if !is_here {
                 return Err(ControlError::NoCommit { app: name.clone(), commit });
             }
             let spec = self.spec_at(repository, &commit, None).await?;

@@ -127,6 +127,8 @@ impl From<ControlError> for Unable {
             E::Read(_) => busy("store_unreadable").hint("toehold doctor"),
             E::Commit(error) => of_commit(error, title),
             E::Source(_) => ours("repository_unusable").hint("toehold doctor"),
+            E::Unfetched { source, .. } if source.is_transient() => busy("forge_away"),
+            E::Unfetched { .. } => conflict("forge_refused"),
             E::Fleet(FleetError::Silent | FleetError::NoAgent { .. }) => busy("agent_away"),
             E::Fleet(_) => not_found("log_not_found"),
             E::Vault(error) => of_vault(error, title),

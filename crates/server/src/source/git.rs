@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<u8>,
     exit: String,
-    stderr: String,
+    pub(crate) stderr: String,
     what: String,
 }
 

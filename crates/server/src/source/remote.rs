@@ -1,11 +1,15 @@
 //! The address of a repository on another machine, as an operator configured it.
 
+mod find;
+
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
 use crate::dial::is_no_host;
+
+pub(crate) use find::find;
 
 /// An address that git may be given: `https`, `http`, `ssh` or `file`, an absolute path, or
 /// `user@host:path`. Never a transport helper (`ext::…` runs commands), an option, or an address
@@ -31,6 +35,9 @@ pub struct RemoteError {
     why: &'static str,
 }
 
+/// The port of SSH.
+const SSH: u16 = 22;
+
 const FORMS: &str = "use https://…, ssh://…, user@host:path, file:///… or an absolute path";
 
 impl Remote {
@@ -47,6 +54,36 @@ impl Remote {
         }
         let (scheme, rest) = self.text.split_once("://")?;
         Some(format!("{scheme}://{}/", rest.split('/').next().unwrap_or(rest)))
+    }
+}
+
+impl Remote {
+    /// The name of the machine it is on, and the port; `None` of this machine's own files.
+    pub(crate) fn host(&self) -> Option<(&str, u16)> {
+        let (authority, usual) = match (self.kind, self.text.split_once("://")) {
+            (Kind::File, _) => return None,
+            (_, Some((scheme, rest))) => {
+                let usual = match scheme {
+                    "https" => 443,
+                    "http" => 80,
+                    _ => SSH,
+                };
+                (rest.split('/').next()?, usual)
+            }
+            // `user@host:path`: what stands behind the colon is no port.
+            (_, None) => {
+                let host = self.text.split_once(':')?.0;
+                return Some((host.rsplit_once('@').map_or(host, |(_, host)| host), SSH));
+            }
+        };
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let bare = |host| str::trim_end_matches(str::trim_start_matches(host, '['), ']');
+        match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => {
+                Some((bare(name), port.parse().unwrap_or(usual)))
+            }
+            Some(_) | None => Some((bare(host), usual)),
+        }
     }
 }
 

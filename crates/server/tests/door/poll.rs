@@ -147,3 +147,71 @@ async fn a_forge_that_is_away_is_said_once_and_found_again() {
     tokio::time::timeout(PATIENCE, said).await.expect("it is said");
     assert_eq!(events(&stage, "forge.unreachable").await.len(), 1);
 }
+
+/// A Toehold that is told by nobody and looks nowhere, with another app in the same repository.
+async fn asked_by_people(forge: &Forge, tokens: &Path) -> Stage {
+    std::fs::write(tokens, "sesame").expect("it can be written");
+    let set = ForgeSettings {
+        repository: "acme/shop".into(),
+        url: format!("file://{}", text(&forge.bare())),
+        token_file: Some(tokens.to_owned()),
+        api_url: Some("http://127.0.0.1:9/".into()),
+        poll: Poll(None),
+        ..ForgeSettings::default()
+    };
+    let other = ForgeSettings { repository: "Acme/shop.git".into(), ..set.clone() };
+    let stage = Stage::with(Txn::default(), |settings| {
+        for (name, set) in [("shop", set), ("blog", other)] {
+            let app = AppSettings { gitea: Some(set), ..AppSettings::default() };
+            settings.apps.insert(name.parse().expect("a name"), app);
+        }
+    })
+    .await;
+    stage.owner(Ask::post("/api/v1/apps").json(&json!({ "name": "shop" }))).await.is(201);
+    stage
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_pushed_here_is_fetched_and_the_forge_is_told_of_it() {
+    let forge = Forge::new();
+    let tokens = tempfile::NamedTempFile::new().expect("a file can be made");
+    let stage = asked_by_people(&forge, tokens.path()).await;
+    let deploy = |commit: &str| {
+        Ask::post("/api/v1/apps/shop/deploy").json(&json!({ "commit": commit, "track": "stable" }))
+    };
+    // It is not known whether a forge that is away has it.
+    let first = forge.commit("Begin");
+    let away = stage.owner(deploy(&first)).await;
+    assert!(matches!(away.problem().as_str(), "forge_refused" | "forge_away"), "{}", away.text());
+    forge.open();
+    let second = forge.commit("Go on");
+    forge.push("HEAD", "main");
+    stage.owner(deploy(&first)).await.is(202);
+    let builds = until_built(&stage, &[&first]).await;
+    assert_eq!(builds[0]["trigger"]["trigger"], "asked");
+    assert_eq!(builds[0]["subject"], "Begin");
+    assert_ne!(first, second);
+    let absent = stage.owner(deploy(&"5".repeat(40))).await.is(404);
+    assert_eq!(absent.problem(), "commit_not_found");
+    let (told, _) =
+        stage.control.store().list_as::<Value>("report/shop/gitea/").await.expect("read");
+    let told = told.iter().map(|doc| &doc.value).find(|it| it["number"] == 1);
+    let told = told.expect("somebody asked for it, and the forge has its commit");
+    assert_eq!((&told["commit"], &told["has_several"]), (&json!(first), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_branch_that_cannot_be_fetched_holds_up_no_other() {
+    let forge = Forge::new();
+    forge.open();
+    forge.commit("Begin");
+    forge.push("HEAD", "canary");
+    let main = forge.commit("Go on");
+    forge.push("HEAD", "main");
+    // The forge says where canary is, and has nothing there: canary is looked at before main.
+    let missing = "1".repeat(40);
+    let head = forge.bare().join("refs/heads/canary");
+    std::fs::write(&head, format!("{missing}\n")).expect("it can be written");
+    let stage = looking_at(&forge).await;
+    until_built(&stage, &[&main]).await;
+}

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use toehold_core::model::CommitId;
+use toehold_core::model::{BranchName, CommitId};
 use toehold_server::secret::Secret;
 use toehold_server::source::SourceError;
 use toehold_server::source::remote::Remote;
@@ -66,7 +66,7 @@ async fn what_the_remote_has_not_is_said() {
     let absent: CommitId = "1".repeat(40).parse().expect("it is a commit");
     let wanted = Wanted::Commit(absent);
     let error = stage.repository.fetch(&remote, &wanted, None).await.expect_err("it is not there");
-    assert!(!error.is_transient(), "{error}");
+    assert!(matches!(error, SourceError::NotThere { .. }) && !error.is_transient(), "{error}");
     let nowhere = file_remote(&stage.path().join("nowhere"));
     let error = stage.repository.fetch(&nowhere, &wanted, None).await.expect_err("nobody there");
     assert!(error.to_string().contains("does not appear to be a git repository"), "{error}");
@@ -155,4 +155,20 @@ fn running(text: &str) -> Vec<String> {
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
         .filter(|line| line.contains(text))
         .collect()
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_the_local_link_is_not_asked() {
+    let stage = Stage::new().await;
+    let main: BranchName = "main".parse().expect("it is a branch");
+    // No address as people write one, and yet 169.254.169.254 to whoever looks it up.
+    for url in ["http://2852039166/acme/shop.git", "git@0xa9fea9fe:acme/shop.git"] {
+        let remote: Remote = url.parse().expect("it names a host");
+        let patience = Duration::from_secs(20);
+        let error = remote_head(patience, &remote, &main, Some(&login())).await.expect_err(url);
+        assert!(matches!(error, SourceError::OfTheLink { .. }), "{url}: {error}");
+        let wanted = Wanted::Commit("1".repeat(40).parse().expect("it is a commit"));
+        let error = stage.repository.fetch(&remote, &wanted, None).await.expect_err(url);
+        assert!(!error.is_transient() && error.to_string().contains("169.254.169.254"), "{error}");
+    }
 }

@@ -3,14 +3,18 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 use toehold_core::model::{BranchName, CommitId};
 
 use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::source::git::{Git, REMOTE_TIMEOUT};
-use crate::source::remote::Remote;
+use crate::source::remote::{Remote, find};
 use crate::source::repository::{Repository, commit_in};
+
+/// What git says where a remote has no such commit.
+const ABSENT: [&str; 2] = ["not our ref", "couldn't find remote ref"];
 
 /// What is to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,7 @@ impl Repository {
             self.keep(&commit).await?;
             return Ok(commit);
         }
+        let found = find(remote).await?;
         // By the commit's own id and not by the branch: a branch that moves on meanwhile changes
         // nothing, and no name from outside becomes a ref of ours.
         let git = self
@@ -67,8 +72,14 @@ impl Repository {
             .args(["--no-recurse-submodules", "--no-auto-maintenance", "--"])
             .args([remote.as_str(), &format!("+{commit}:refs/toehold/kept/{commit}")])
             .timeout(timeout);
-        with_token(git, remote, login).run().await?;
-        Ok(commit)
+        let outcome = configured(git, remote, login, found).outcome().await?;
+        match outcome.code {
+            Some(0) => Ok(commit),
+            _ if ABSENT.iter().any(|words| outcome.stderr.contains(words)) => {
+                Err(SourceError::NotThere { commit, remote: remote.to_string() })
+            }
+            _ => Err(outcome.into_error()),
+        }
     }
 }
 
@@ -98,11 +109,12 @@ pub async fn remote_heads(
 ) -> Result<BTreeMap<BranchName, CommitId>, SourceError> {
     let names: Vec<&str> = branches.iter().map(BranchName::as_str).collect();
     let what = format!("ask {remote} for {}", names.join(", "));
+    let found = find(remote).await?;
     let git = Git::sealed(&what)
         .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str()])
         .args(names.iter().map(|name| format!("refs/heads/{name}")))
         .timeout(timeout);
-    let stdout = with_token(git, remote, login).run().await?;
+    let stdout = configured(git, remote, login, found).run().await?;
     let text = String::from_utf8_lossy(&stdout);
     let mut heads = BTreeMap::new();
     for (commit, name) in text.lines().filter_map(|line| line.split_once('\t')) {
@@ -124,17 +136,33 @@ pub struct Login {
     pub token: Secret,
 }
 
-/// By the environment, since arguments
-/// can be read by everyone on the machine; for the remote's own host, since a redirect could lead
-/// elsewhere.
-fn with_token(git: Git, remote: &Remote, login: Option<&Login>) -> Git {
-    match (login, remote.http_origin()) {
-        (Some(login), Some(origin)) => {
-            let basic = STANDARD.encode(format!("{}:{}", login.user, login.token.reveal()));
-            git.env("GIT_CONFIG_COUNT", "1")
-                .env("GIT_CONFIG_KEY_0", format!("http.{origin}.extraHeader"))
-                .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {basic}"))
-        }
-        (Some(_) | None, Some(_) | None) => git,
+/// What git is told by the environment. A token, since arguments can be read by everyone on the
+/// machine, and for the remote's own host, since a redirect could lead elsewhere. And where that
+/// host is: what was looked at is what is dialled.
+fn configured(git: Git, remote: &Remote, login: Option<&Login>, found: Vec<IpAddr>) -> Git {
+    let mut settings = Vec::new();
+    if let (Some(login), Some(origin)) = (login, remote.http_origin()) {
+        let basic = STANDARD.encode(format!("{}:{}", login.user, login.token.reveal()));
+        let header = format!("Authorization: Basic {basic}");
+        settings.push((format!("http.{origin}.extraHeader"), header));
+    }
+    if let (Some((host, port)), Some(_), [_, ..]) =
+        (remote.host(), remote.http_origin(), found.as_slice())
+    {
+        let addresses: Vec<String> = found.iter().map(|it| written(*it)).collect();
+        let resolved = format!("{host}:{port}:{}", addresses.join(","));
+        settings.push(("http.curloptResolve".to_owned(), resolved));
+    }
+    let git = git.env("GIT_CONFIG_COUNT", settings.len().to_string());
+    settings.iter().enumerate().fold(git, |git, (nth, (key, value))| {
+        git.env(&format!("GIT_CONFIG_KEY_{nth}"), key)
+            .env(&format!("GIT_CONFIG_VALUE_{nth}"), value)
+    })
+}
+
+fn written(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(it) => it.to_string(),
+        IpAddr::V6(it) => format!("[{it}]"),
     }
 }

@@ -1,0 +1,31 @@
+//! Where the name of a remote leads.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::dial::is_no_host;
+use crate::source::SourceError;
+use crate::source::remote::Remote;
+
+/// The longest a name is looked up.
+const LOOKED_UP: Duration = Duration::from_secs(10);
+
+/// The addresses the name of a remote leads to. None where nobody can tell: a name may be one that
+/// the configuration of SSH or a proxy alone knows, and git says what is wrong with any other.
+///
+/// # Errors
+/// Where one of them is of the local link.
+pub(crate) async fn find(remote: &Remote) -> Result<Vec<IpAddr>, SourceError> {
+    let Some((host, port)) = remote.host() else { return Ok(Vec::new()) };
+    let looked_up = tokio::time::timeout(LOOKED_UP, tokio::net::lookup_host((host, port))).await;
+    let Ok(Ok(found)) = looked_up else { return Ok(Vec::new()) };
+    let mut found: Vec<IpAddr> = found.map(|it| it.ip()).collect();
+    found.dedup();
+    match found.iter().find(|address| is_no_host(**address)) {
+        // Nobody's in another way, as `0.0.0.0` is: git finds nobody there.
+        Some(address) => {
+            Err(SourceError::OfTheLink { remote: remote.to_string(), address: *address })
+        }
+        None => Ok(found),
+    }
+}
