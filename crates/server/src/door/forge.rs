@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Door;
 use super::extract::{At, whole};
 use super::problem::Unable;
-use crate::control::Received;
+use crate::control::{Received, WebhookError};
 use crate::source::webhook::{Forge, MAX_BODY_BYTES};
 
 /// What a body may be long, in bytes, without being counted: all but very few are shorter.
@@ -61,7 +61,12 @@ async fn take_in(
     let (parts, body) = request.into_parts();
     let _room = place(&door, &parts.headers)?;
     let body = whole(&parts.headers, body, MAX_BODY_BYTES).await?;
-    let received = door.control.webhook(forge, &app, &parts.headers, body).await?;
+    let received = door.control.webhook(forge, &app, &parts.headers, body).await;
+    // Which app it names is anybody's word, and so no label.
+    if let Err(WebhookError::Refused(_)) = &received {
+        door.control.metrics().tally.webhook_refused();
+    }
+    let received = received?;
     let status = match &received {
         Received::Queued { .. } => StatusCode::ACCEPTED,
         Received::Ignored { .. } => StatusCode::OK,

@@ -82,6 +82,7 @@ pub static FAMILIES: &[Family] = &[
     of(Control, Gauge, "toehold_builder_builds_waiting", &[], "Builds that wait"),
     of(Control, Gauge, "toehold_notify_messages_waiting", &[], "Messages that are not delivered yet"),
     of(Control, Counter, "toehold_door_answers_total", &["code"], "Answers of API and dashboard, by class of status"),
+    of(Control, Counter, "toehold_door_webhooks_refused_total", &[], "Webhooks that were not believed: their signature is missing, old or of another secret"),
     of(Proxy, Gauge, "toehold_proxy_start_time_seconds", &[], "When the proxy began, since 1970; its counters begin at 0 with it"),
     of(Proxy, Gauge, "toehold_proxy_report_age_seconds", &[], "How long ago the proxy said this"),
     of(Proxy, Counter, "toehold_proxy_requests_started_total", &["app", "track", "instance"], "Requests that were begun"),

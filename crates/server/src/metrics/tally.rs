@@ -36,6 +36,7 @@ impl Outcome {
 pub struct Tally {
     builds: BTreeMap<(AppName, Track, Outcome), (u64, Duration)>,
     answers: [u64; 5],
+    webhooks_refused: u64,
 }
 
 impl Tally {
@@ -51,6 +52,11 @@ impl Tally {
         self.answers[usize::from(status / 100).clamp(1, 5) - 1] += 1;
     }
 
+    /// A webhook was not believed: its signature is missing, old or none of ours.
+    pub fn webhook_refused(&mut self) {
+        self.webhooks_refused += 1;
+    }
+
     /// Says all of it.
     pub fn say(&self, text: &mut super::Text) {
         for ((app, track, outcome), (count, took)) in &self.builds {
@@ -61,6 +67,7 @@ impl Tally {
         for (class, count) in CLASSES.iter().zip(self.answers) {
             text.count("toehold_door_answers_total", &[class], count);
         }
+        text.count("toehold_door_webhooks_refused_total", &[], self.webhooks_refused);
     }
 }
 
