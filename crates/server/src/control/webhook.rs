@@ -132,10 +132,16 @@ impl Control {
         };
         let keys: Result<Vec<Key>, _> =
             delivery.keys(name, nth).iter().map(|key| key.parse()).collect();
-        let once = keys.map_err(|_| DeliveryError::Field {
+        let mut once = keys.map_err(|_| DeliveryError::Field {
             field: "id",
             why: "nothing can be kept under it".to_owned(),
         })?;
+        if delivery.forge == Forge::Bitbucket
+            && let [_, words] = once.as_slice()
+            && self.goes_on(name, &push, words).await?
+        {
+            once.truncate(1);
+        }
         let wanted = Wanted {
             commit: push.commit,
             branch: push.branch,
@@ -158,6 +164,24 @@ impl Control {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether a push whose words were heard before begins where its branch is. Nothing in a delivery of Bitbucket is new each
+    /// time, so that a push there and back and there again rightly says the same twice: then it
+    /// begins where the branch is by now. One that somebody sends again later does not.
+    async fn goes_on(
+        &self,
+        name: &AppName,
+        push: &Push,
+        words: &Key,
+    ) -> Result<bool, ControlError> {
+        let Some(before) = &push.before else { return Ok(false) };
+        if self.store().get(words).await?.is_none() {
+            return Ok(false);
+        }
+        let builds = self.builds(name).await?;
+        let newest = builds.iter().find(|build| build.branch == push.branch);
+        Ok(newest.is_some_and(|build| build.commit == *before))
     }
 
     /// The configuration of the release that serves; the default where none does.

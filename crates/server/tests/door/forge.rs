@@ -93,6 +93,8 @@ async fn what_is_not_signed_with_the_secret_is_refused() {
     let nobody = Ask::post("/webhooks/github/other").bytes("application/json", push());
     assert_eq!(stage.ask(nobody).await.status, 403, "an app without a secret believes nobody");
     stage.ask(delivery(b"", SECRET)).await.is(400);
+    let page = stage.owner(Ask::get("/metrics")).await.is(200).text();
+    assert!(page.contains("\ntoehold_door_webhooks_refused_total 3\n"), "{page}");
 }
 
 #[tokio::test]
@@ -180,6 +182,40 @@ async fn each_forge_is_believed_in_its_own_way_and_at_its_own_address() {
         .header("x-forgejo-delivery", "1")
         .header("x-forgejo-signature", digits.trim_start_matches("sha256="));
     stage.ask(gitea).await.is(202);
+}
+
+#[tokio::test]
+async fn there_and_back_and_there_again_are_three_pushes_and_a_replay_is_none() {
+    let (stage, _secrets) = with_shop().await;
+    let moved = |uuid: &str, old: char, new: char| {
+        let at = |letter: char| {
+            let hash = letter.to_string().repeat(40);
+            json!({ "type": "branch", "name": "main", "target": { "hash": hash } })
+        };
+        let body = json!({
+            "repository": { "full_name": "ada/shop" },
+            "push": { "changes": [{ "old": at(old), "new": at(new) }] },
+        });
+        let body = body.to_string();
+        Ask::post("/webhooks/bitbucket/shop")
+            .bytes("application/json", body.clone())
+            .header("x-event-key", "repo:push")
+            .header("x-request-uuid", uuid)
+            .header("x-hub-signature", &signature(body.as_bytes(), SECRET))
+    };
+    stage.ask(moved("1", 'a', 'b')).await.is(202);
+    stage.ask(moved("2", 'b', 'a')).await.is(202);
+    stage.ask(moved("3", 'a', 'b')).await.is(202);
+    // Delivered again, as Bitbucket does where it heard no answer.
+    stage.ask(moved("3", 'a', 'b').header("x-attempt-number", "2")).await.is(200);
+    // Somebody who has seen it sends it under an id of their own.
+    stage.ask(moved("4", 'a', 'b')).await.is(200);
+    stage.ask(moved("5", 'b', 'c')).await.is(202);
+    for (uuid, old, new) in [("6", 'a', 'b'), ("7", 'b', 'a'), ("8", 'b', 'c')] {
+        stage.ask(moved(uuid, old, new)).await.is(200);
+    }
+    let builds = stage.owner(Ask::get("/api/v1/apps/shop/builds")).await.is(200).value();
+    assert_eq!(builds.as_array().map(Vec::len), Some(4), "{builds}");
 }
 
 #[tokio::test]
