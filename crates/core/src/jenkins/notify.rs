@@ -108,21 +108,17 @@ impl Notification {
             }
             None => return Asks::Nothing(format!("{what} does not say how it ended")),
         }
-        let commit = match self.build.scm.commit.as_deref().map(str::trim) {
-            None | Some("") => {
-                return Asks::Unclear(format!(
-                    "{what} does not say which commit it built: let the job take its sources from git"
-                ));
-            }
-            Some(said) => match said.parse() {
-                Ok(commit) => commit,
-                Err(_) => {
-                    let said: String = said.chars().take(80).collect();
-                    return Asks::Unclear(format!(
-                        "{what} says it built {said:?}, which is no whole id of a commit"
-                    ));
-                }
-            },
+        let said = self.build.scm.commit.as_deref().map(str::trim).unwrap_or_default();
+        if said.is_empty() {
+            return Asks::Unclear(format!(
+                "{what} does not say which commit it built: let the job take its sources from git"
+            ));
+        }
+        let Ok(commit) = said.parse() else {
+            let said: String = said.chars().take(80).collect();
+            return Asks::Unclear(format!(
+                "{what} says it built {said:?}, which is no whole id of a commit"
+            ));
         };
         Asks::Deploy {
             commit,

@@ -33,13 +33,11 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    match v4_of(ip) {
-        Some(v4) => is_public_v4(v4),
-        None => {
-            let near = ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local();
-            !(near || ip.is_unique_local() || ip.is_multicast())
-        }
+    if let Some(v4) = v4_of(ip) {
+        return is_public_v4(v4);
     }
+    let near = ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local();
+    !(near || ip.is_unique_local() || ip.is_multicast())
 }
 
 /// The IPv4 address that an IPv6 one is written of, where it is.

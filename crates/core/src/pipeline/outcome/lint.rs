@@ -58,8 +58,8 @@ fn means_findings(tool: &str, code: i32) -> bool {
         | "golangci-lint" => code == 1,
         "jshint" | "stylelint" => code == 2,
         "phpcs" => matches!(code, 1 | 2),
-        // A sum of what kinds of findings there are; 1 and 32 are not among them.
-        "pylint" => code & 33 == 0,
+        // A sum of what kinds of findings there are; what it says of itself is 1 and 32.
+        "pylint" => code & 0b10_0001 == 0,
         // Cargo's own code for what a compiler, or a linter in its place, did not let pass.
         "cargo" => code == 101,
         _ => (1..=123).contains(&code),

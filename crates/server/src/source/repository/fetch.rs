@@ -72,7 +72,7 @@ impl Repository {
             .args(["--no-recurse-submodules", "--no-auto-maintenance", "--"])
             .args([remote.as_str(), &format!("+{commit}:refs/toehold/kept/{commit}")])
             .timeout(timeout);
-        let outcome = configured(git, remote, login, found).outcome().await?;
+        let outcome = configured(git, remote, login, &found).outcome().await?;
         match outcome.code {
             Some(0) => Ok(commit),
             _ if ABSENT.iter().any(|words| outcome.stderr.contains(words)) => {
@@ -114,7 +114,7 @@ pub async fn remote_heads(
         .args(["ls-remote", "--quiet", "--refs", "--", remote.as_str()])
         .args(names.iter().map(|name| format!("refs/heads/{name}")))
         .timeout(timeout);
-    let stdout = configured(git, remote, login, found).run().await?;
+    let stdout = configured(git, remote, login, &found).run().await?;
     let text = String::from_utf8_lossy(&stdout);
     let mut heads = BTreeMap::new();
     for (commit, name) in text.lines().filter_map(|line| line.split_once('\t')) {
@@ -139,16 +139,14 @@ pub struct Login {
 /// What git is told by the environment. A token, since arguments can be read by everyone on the
 /// machine, and for the remote's own host, since a redirect could lead elsewhere. And where that
 /// host is: what was looked at is what is dialled.
-fn configured(git: Git, remote: &Remote, login: Option<&Login>, found: Vec<IpAddr>) -> Git {
+fn configured(git: Git, remote: &Remote, login: Option<&Login>, found: &[IpAddr]) -> Git {
     let mut settings = Vec::new();
     if let (Some(login), Some(origin)) = (login, remote.http_origin()) {
         let basic = STANDARD.encode(format!("{}:{}", login.user, login.token.reveal()));
         let header = format!("Authorization: Basic {basic}");
         settings.push((format!("http.{origin}.extraHeader"), header));
     }
-    if let (Some((host, port)), Some(_), [_, ..]) =
-        (remote.host(), remote.http_origin(), found.as_slice())
-    {
+    if let (Some((host, port)), Some(_), [_, ..]) = (remote.host(), remote.http_origin(), found) {
         let addresses: Vec<String> = found.iter().map(|it| written(*it)).collect();
         let resolved = format!("{host}:{port}:{}", addresses.join(","));
         settings.push(("http.curloptResolve".to_owned(), resolved));
