@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value, cmd, pipe};
 
@@ -96,45 +96,84 @@ impl Link {
     }
 
     /// Writes keys and what is remembered of them, in one step; in a cluster in one step for each,
-    /// since a step there is within one slot.
+    /// since a step there is within one slot. Says whether all was written: what somebody has
+    /// changed since it was read is not, so that it is read again and not lost.
     pub(super) async fn write(
         &mut self,
-        writes: &[(&str, &str, bool)],
+        writes: &[Put<'_>],
         replicas: usize,
-    ) -> Result<(), String> {
-        let words = |error: RedisError| in_words(&error);
+    ) -> Result<bool, String> {
         match self {
             Self::One(link) => {
-                let mut step = pipe();
-                step.atomic();
-                for write in writes {
-                    put(&mut step, *write);
-                }
-                step.query_async::<()>(link).await.map_err(words)?;
-                if replicas > 0 {
+                let written = write_unchanged(link, writes).await?;
+                if written && replicas > 0 {
                     let mut wait = cmd("WAIT");
                     wait.arg(1).arg(REPLICA_MS);
                     // Where none has it in time, the next look finds what a failover lost.
                     let _: Result<Value, RedisError> = wait.query_async(link).await;
                 }
+                Ok(written)
             }
             Self::Cluster(link) => {
+                let mut written = true;
                 for write in writes {
-                    let mut step = pipe();
-                    step.atomic();
-                    put(&mut step, *write);
-                    step.query_async::<()>(link.as_mut()).await.map_err(words)?;
+                    written &= write_unchanged(link.as_mut(), std::slice::from_ref(write)).await?;
                 }
+                Ok(written)
             }
         }
-        Ok(())
     }
 }
 
-fn put(step: &mut redis::Pipeline, (key, value, is_flag): (&str, &str, bool)) {
-    step.cmd("SET").arg(key).arg(value).ignore();
-    if is_flag {
-        step.cmd("SET").arg(beside(key)).arg(value).ignore();
+/// A key to be written.
+pub(super) struct Put<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+    pub(super) is_flag: bool,
+    /// What was there when it was read.
+    pub(super) held: &'a Held,
+}
+
+/// Writes in one step what is still as it was read. The connection is ours alone, so that nobody
+/// else's step ends the watch.
+async fn write_unchanged(
+    link: &mut impl ConnectionLike,
+    writes: &[Put<'_>],
+) -> Result<bool, String> {
+    let words = |error: RedisError| in_words(&error);
+    let (mut watch, mut ask) = (cmd("WATCH"), cmd("MGET"));
+    for Put { key, .. } in writes {
+        watch.arg(*key).arg(beside(key));
+        ask.arg(*key).arg(beside(key));
+    }
+    match watch.query_async::<Value>(link).await {
+        Ok(_) => {}
+        // A user of its own that was made before this was asked for: written as it was then.
+        Err(error) if error.code() == Some("NOPERM") => {}
+        Err(error) => return Err(words(error)),
+    }
+    let values: Vec<Value> = ask.query_async(link).await.map_err(words)?;
+    let is = |(pair, write): (&[Value], &Put<'_>)| {
+        text(&pair[0]) == write.held.is && text(&pair[1]) == write.held.was
+    };
+    if values.len() != writes.len() * 2 || !values.chunks(2).zip(writes).all(is) {
+        // The watch stays until the next step, which it may end in vain: then that is tried again.
+        return Ok(false);
+    }
+    let mut step = pipe();
+    step.atomic();
+    for write in writes {
+        put(&mut step, write);
+    }
+    // Nothing at all is the answer where a key was changed meanwhile.
+    let done: Option<Vec<Value>> = step.query_async(link).await.map_err(words)?;
+    Ok(done.is_some())
+}
+
+fn put(step: &mut redis::Pipeline, Put { key, value, is_flag, .. }: &Put<'_>) {
+    step.cmd("SET").arg(*key).arg(*value);
+    if *is_flag {
+        step.cmd("SET").arg(beside(key)).arg(*value);
     }
 }
 

@@ -5,13 +5,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::link::Link;
+use super::link::{Link, Put};
 use super::step::{Step, step};
 use super::{Keys, Mirror, News};
 use crate::secret::random_bytes;
 
 /// How often it is looked whether somebody else changed something.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often in one look it is begun anew since somebody else changed what was to be written.
+const TRIES: usize = 3;
 
 /// The first wait after it was found away; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -75,18 +78,11 @@ impl Mirror {
         if !role.is_primary {
             return Err("it is a replica".to_owned());
         }
-        let names: Vec<&str> = keys.keys().map(String::as_str).collect();
-        let held = link.read(&names).await?;
-        let mut writes = Vec::new();
-        for ((key, wanted), held) in keys.iter().zip(&held) {
-            match step(wanted, held, self.adopt) {
-                Step::Leave => {}
-                Step::Write => writes.push((key.as_str(), wanted.value.as_str(), wanted.is_flag)),
-                Step::Adopt(value) => self.tell(News::Adopt { key: key.clone(), value }).await,
+        // Where others change things all the time, the next look goes on.
+        for _ in 0..TRIES {
+            if self.put_right(link, keys, role.replicas).await? {
+                break;
             }
-        }
-        if !writes.is_empty() {
-            link.write(&writes, role.replicas).await?;
         }
         let count = toehold_core::tell::count(keys.len() as u64, "key");
         let replicas = toehold_core::tell::count(role.replicas as u64, "replica");
@@ -95,6 +91,29 @@ impl Mirror {
             (Link::One(_), 0) => format!("{count} kept in step"),
             (Link::One(_), _) => format!("{count} kept in step, with {replicas}"),
         })
+    }
+
+    /// Once: says whether nobody changed anything meanwhile.
+    async fn put_right(
+        &self,
+        link: &mut Link,
+        keys: &Keys,
+        replicas: usize,
+    ) -> Result<bool, String> {
+        let names: Vec<&str> = keys.keys().map(String::as_str).collect();
+        let held = link.read(&names).await?;
+        let mut writes = Vec::new();
+        for ((key, wanted), held) in keys.iter().zip(&held) {
+            match step(wanted, held, self.adopt) {
+                Step::Leave => {}
+                Step::Write => {
+                    let (value, is_flag) = (wanted.value.as_str(), wanted.is_flag);
+                    writes.push(Put { key, value, is_flag, held });
+                }
+                Step::Adopt(value) => self.tell(News::Adopt { key: key.clone(), value }).await,
+            }
+        }
+        if writes.is_empty() { Ok(true) } else { link.write(&writes, replicas).await }
     }
 
     async fn tell(&self, news: News) {

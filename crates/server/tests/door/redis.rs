@@ -98,6 +98,49 @@ async fn what_somebody_sets_is_taken_over_and_written_down() {
     redis.says(&FEATURE, "false").await;
 }
 
+/// A way to a Redis on which somebody else is quicker: `set` is done as often as it is said to,
+/// right before a step of ours arrives.
+async fn overtaken(redis: u16, set: &'static [&'static str], mut times: usize) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((ours, _)) = listener.accept().await {
+            let theirs = tokio::net::TcpStream::connect(("127.0.0.1", redis)).await;
+            let (mut from, mut back) = ours.into_split();
+            let (mut answers, mut to) = theirs.expect("it listens").into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = from.read(&mut piece).await {
+                let begins = String::from_utf8_lossy(&piece[..count]).contains("MULTI");
+                if begins && times > 0 {
+                    times -= 1;
+                    let port = redis.to_string();
+                    let mut other = Command::new("redis-cli");
+                    other.args(["-p", &port]).args(set).stdout(Stdio::null());
+                    assert!(other.status().expect("redis-cli is there").success());
+                }
+                if to.write_all(&piece[..count]).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn what_somebody_sets_right_before_us_is_not_written_over() {
+    let redis = server(free_port()).ready().await;
+    // What was put there last is `true`, and it was deleted: that is put right.
+    redis.ask(&["SET", "toehold:was:{feature1}", "true"]).expect("it is set");
+    let way = overtaken(redis.port, &["SET", "feature1", "false"], 1).await;
+    let stage = mirrored(at(way)).await;
+    let taken = async || Some(flag(&stage).await).filter(|it| it["value"] == false);
+    assert_eq!(until("it is taken over", taken).await["changed_by"], "redis");
+    redis.says(&FEATURE, "false").await;
+}
+
 #[tokio::test]
 async fn rubbish_deletions_and_a_flush_are_put_right_and_turn_nothing() {
     let redis = server(free_port()).ready().await;
