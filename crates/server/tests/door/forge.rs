@@ -279,8 +279,8 @@ async fn who_hangs_up_leaves_no_build_that_never_begins() {
         loop {
             let builds = stage.owner(Ask::get("/api/v1/apps/shop/builds")).await.is(200).value();
             let builds = builds.as_array().cloned().unwrap_or_default();
-            let waits = |it: &&serde_json::Value| it["phase"]["phase"] == "queued";
-            if !builds.is_empty() && builds.iter().find(waits).is_none() {
+            let waits = |it: &&serde_json::Value| it["phase"]["state"] == "queued";
+            if !builds.is_empty() && !builds.iter().any(|it| waits(&it)) {
                 return;
             }
         }

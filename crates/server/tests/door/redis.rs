@@ -112,7 +112,8 @@ async fn overtaken(redis: u16, set: &'static [&'static str], mut times: usize) -
             tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
             let mut piece = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = from.read(&mut piece).await {
-                let begins = String::from_utf8_lossy(&piece[..count]).contains("MULTI");
+                let words = String::from_utf8_lossy(&piece[..count]);
+                let begins = words.contains("MULTI") && words.contains(set[1]);
                 if begins && times > 0 {
                     times -= 1;
                     let port = redis.to_string();
