@@ -16,6 +16,7 @@ mod health;
 mod jenkins;
 mod lag;
 mod letters;
+mod line;
 mod machines;
 mod mirror;
 mod observe;

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::fetch::access;
-use super::push::Wanted;
+use super::line::Wanted;
 use super::{Control, ControlError};
 use crate::settings::ForgeSettings;
 use crate::source::SourceError;

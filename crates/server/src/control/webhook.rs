@@ -6,7 +6,7 @@ use serde::Serialize;
 use toehold_core::model::{AppName, Trigger};
 use toehold_core::spec::Spec;
 
-use super::push::Wanted;
+use super::line::Wanted;
 use super::{Control, ControlError};
 use crate::settings::ForgeSettings;
 use crate::source::repository::CommitInfo;
