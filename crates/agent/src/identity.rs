@@ -15,7 +15,10 @@ use toehold_core::time::Timestamp;
 use toehold_core::wire::call::Certificate;
 use toehold_host::durable::{self, DurableError};
 use toehold_host::tls::{fingerprint, first_certificate, known_connector};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
+
+use crate::renewal::Renewal;
 
 /// Who this machine is.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,13 +67,17 @@ impl Identity {
 pub struct Membership {
     dir: PathBuf,
     identity: Mutex<Identity>,
+    renewal: Mutex<Renewal>,
 }
 
 impl Membership {
     /// What was kept in the agent's folder `dir`; `None` where this machine never joined.
     pub fn open(dir: &Path) -> Result<Option<Arc<Self>>, DurableError> {
         let identity = Identity::read(dir)?;
-        let of = |identity| Arc::new(Self { dir: dir.to_owned(), identity: Mutex::new(identity) });
+        let of = |identity| {
+            let (identity, renewal) = (Mutex::new(identity), Mutex::default());
+            Arc::new(Self { dir: dir.to_owned(), identity, renewal })
+        };
         Ok(identity.map(of))
     }
 
@@ -86,19 +93,35 @@ impl Membership {
         Ok((identity.control.clone(), identity.connector()?))
     }
 
-    /// The public key to ask another certificate for, where it is time for one.
+    /// The public key to ask another certificate for, where it is time for one and none was asked
+    /// for just now.
     pub(crate) fn wants_another(&self, now: Timestamp) -> Option<String> {
         let identity = self.identity();
-        identity.certificate.is_old(now).then(|| identity.key.public()).flatten()
+        let asks = identity.certificate.is_old(now) && self.renewal().asks(Instant::now());
+        asks.then(|| identity.key.public()).flatten()
     }
 
-    /// Takes another certificate; it is used from the next call on.
-    pub(crate) fn renew(&self, certificate: Certificate) -> Result<(), DurableError> {
+    /// Takes another certificate; it is used from the next call on. One that is old already, by a
+    /// clock that is wrong here or there, is no reason to ask again at once.
+    pub(crate) fn renew(
+        &self,
+        certificate: Certificate,
+        now: Timestamp,
+    ) -> Result<(), DurableError> {
         let mut identity = self.identity();
+        let is_old = certificate.is_old(now);
         let renewed = Identity { certificate, ..identity.clone() };
         renewed.write(&self.dir)?;
         *identity = renewed;
+        if !is_old {
+            self.renewal().is_done();
+        }
         Ok(())
+    }
+
+    fn renewal(&self) -> MutexGuard<'_, Renewal> {
+        // Each change is whole.
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn identity(&self) -> MutexGuard<'_, Identity> {

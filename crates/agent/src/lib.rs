@@ -18,6 +18,7 @@ mod link;
 mod placement;
 mod probe;
 mod release;
+mod renewal;
 mod sample;
 mod shop;
 mod supervise;

@@ -103,9 +103,9 @@ impl Link {
             }
             ToAgent::Certificate(certificate) => {
                 if let ControlPlane::Elsewhere(membership) = &self.control
-                    && let Err(error) = membership.renew(certificate)
+                    && let Err(error) = membership.renew(certificate, now())
                 {
-                    tracing::error!(%error, "A new certificate could not be kept; it is asked for again.");
+                    tracing::error!(%error, "A new certificate could not be kept; it is asked for again later.");
                 }
                 Ok(())
             }

@@ -76,7 +76,7 @@ pub enum LinkError {
     #[error("the link was closed in the middle of a message")]
     Cut,
     /// A message is longer than the wire allows.
-    #[error("a message has more than {MAX_MESSAGE_BYTES} bytes")]
+    #[error("a message is longer than is allowed")]
     TooLong,
     /// A line is not a message of the expected kind.
     #[error("a message could not be read, or written, as JSON")]
@@ -104,6 +104,8 @@ pub struct Reader<I> {
     buffer: Vec<u8>,
     /// How much of `buffer` was looked through for a line feed already.
     seen: usize,
+    /// The longest message that is taken, in bytes.
+    limit: usize,
     kind: PhantomData<fn() -> I>,
 }
 
@@ -121,7 +123,13 @@ pub fn split<I: DeserializeOwned, O: Serialize>(
 ) -> (Reader<I>, Writer<O>) {
     let (read, write) = tokio::io::split(stream);
     (
-        Reader { half: Box::new(read), buffer: Vec::new(), seen: 0, kind: PhantomData },
+        Reader {
+            half: Box::new(read),
+            buffer: Vec::new(),
+            seen: 0,
+            limit: MAX_MESSAGE_BYTES,
+            kind: PhantomData,
+        },
         Writer { half: Box::new(write), broken: false, kind: PhantomData },
     )
 }
@@ -135,7 +143,7 @@ impl<I: DeserializeOwned> Reader<I> {
                 return self.take(self.seen + at).map(Some);
             }
             self.seen = self.buffer.len();
-            if self.seen > MAX_MESSAGE_BYTES {
+            if self.seen > self.limit {
                 return Err(LinkError::TooLong);
             }
             let count = self.half.read_buf(&mut self.buffer).await.map_err(LinkError::Io)?;
@@ -145,11 +153,18 @@ impl<I: DeserializeOwned> Reader<I> {
         }
     }
 
-    /// The same half, of which messages of another type are expected from here on.
+    /// The same half, of which messages of another type are expected from here on, as long as the
+    /// wire allows.
     #[must_use]
     pub fn expecting<J>(self) -> Reader<J> {
-        let Self { half, buffer, seen, kind: _ } = self;
-        Reader { half, buffer, seen, kind: PhantomData }
+        let Self { half, buffer, seen, limit: _, kind: _ } = self;
+        Reader { half, buffer, seen, limit: MAX_MESSAGE_BYTES, kind: PhantomData }
+    }
+
+    /// The same half, of which no longer messages are taken: from somebody who is not known yet.
+    #[must_use]
+    pub fn at_most(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// What comes after the last message, as bytes.
@@ -159,7 +174,7 @@ impl<I: DeserializeOwned> Reader<I> {
     }
 
     fn take(&mut self, end: usize) -> Result<I, LinkError> {
-        if end > MAX_MESSAGE_BYTES {
+        if end > self.limit {
             return Err(LinkError::TooLong);
         }
         let message = serde_json::from_slice(&self.buffer[..end]).map_err(LinkError::Garbled);

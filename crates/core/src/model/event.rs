@@ -195,6 +195,10 @@ event_kinds! {
     MachineWanted = "machine.wanted",
     /// A machine is there; the agent is brought to it.
     MachineMade = "machine.made",
+    /// A token was made, by which a machine may join.
+    MachineInvited = "machine.invited",
+    /// Somebody who wanted to join was not let in.
+    MachineRefused = "machine.refused",
     /// An agent joined with a token.
     MachineJoined = "machine.joined",
     /// A machine's agent has called: it takes instances.

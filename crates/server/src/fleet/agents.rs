@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use toehold_core::model::MachineName;
+use toehold_core::model::{Digest, MachineName};
 use toehold_core::wire::agent::{FromAgent, LogPiece, ToAgent};
 use toehold_core::wire::{Order, agent::Placement};
 use toehold_host::link::{self, LinkError, Reader, Writer};
@@ -18,6 +18,9 @@ use crate::authority::Authority;
 /// How long an agent may take to say who it is.
 const HELLO_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The least time between two certificates that are made for one link.
+const RENEW_PAUSE: Duration = Duration::from_secs(10);
+
 /// Who dialled in.
 pub(super) enum Caller {
     /// A process of this machine, by the Unix socket.
@@ -26,6 +29,8 @@ pub(super) enum Caller {
     Known {
         /// Whose certificate it is.
         machine: MachineName,
+        /// Which.
+        shown: Digest,
         /// Who gives it the next one.
         authority: Arc<Authority>,
     },
@@ -99,6 +104,7 @@ impl Talk<'_> {
         let mut placements = self.fleet.placements.subscribe();
         placements.mark_changed();
         let mut told: Option<Order> = None;
+        let mut renewed = None;
         let mut open: BTreeMap<u64, oneshot::Sender<Result<LogPiece, String>>> = BTreeMap::new();
         loop {
             tokio::select! {
@@ -111,7 +117,11 @@ impl Talk<'_> {
                         }
                     }
                     Some(FromAgent::Renew { public_key }) => {
-                        self.renew(&public_key, &mut writer).await?;
+                        // Agents of an earlier time ask each second.
+                        if renewed.is_none_or(|at: Instant| at.elapsed() >= RENEW_PAUSE) {
+                            renewed = Some(Instant::now());
+                            self.renew(&public_key, &mut writer).await?;
+                        }
                     }
                     Some(FromAgent::Report(report)) => {
                         let seen = AgentSeen { report, at: Instant::now() };
@@ -139,8 +149,8 @@ impl Talk<'_> {
     }
 
     async fn renew(&self, public_key: &str, writer: &mut Writer<ToAgent>) -> Result<(), LinkError> {
-        let Caller::Known { machine, authority } = self.caller else { return Ok(()) };
-        match authority.renew(machine, public_key).await {
+        let Caller::Known { machine, shown, authority } = self.caller else { return Ok(()) };
+        match authority.renew(machine, shown, public_key).await {
             Ok(certificate) => {
                 info!(machine.name = %machine, "a machine was given another certificate");
                 writer.send(&ToAgent::Certificate(certificate)).await
@@ -154,9 +164,6 @@ impl Talk<'_> {
 }
 
 /// Whether an artifact is placed on a machine.
-pub(super) fn is_placed(
-    placement: Option<&Placement>,
-    artifact: &toehold_core::model::Digest,
-) -> bool {
+pub(super) fn is_placed(placement: Option<&Placement>, artifact: &Digest) -> bool {
     placement.is_some_and(|it| it.instances.iter().any(|it| it.artifact == *artifact))
 }

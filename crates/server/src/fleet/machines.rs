@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toehold_core::model::{Digest, MachineName};
 use toehold_core::wire::agent::FromAgent;
-use toehold_core::wire::call::{Answer, Call};
+use toehold_core::wire::call::{Answer, Call, Join};
 use toehold_host::link::{self, LinkError, Reader, Writer};
 use toehold_host::tls;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -17,14 +17,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::agents::{Caller, converse, is_placed};
+use super::strangers::Strangers;
 use super::{Fleet, accept};
 use crate::authority::Authority;
 
 /// How long a caller may take to show who it is and what it wants.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many callers that have not shown who they are may be there at once.
-const STRANGERS: usize = 64;
+/// The longest first line, in bytes: nobody is known before it was read.
+const FIRST_LINE_BYTES: usize = 4 * 1024;
 
 /// How many artifacts may be on their way at once: more would only share the same cable.
 const TRANSFERS: usize = 16;
@@ -44,7 +45,7 @@ pub(super) struct Gate {
     authority: Arc<Authority>,
     acceptor: TlsAcceptor,
     shelf: Shelf,
-    strangers: Arc<Semaphore>,
+    strangers: Strangers,
     transfers: Arc<Semaphore>,
 }
 
@@ -55,7 +56,7 @@ impl Gate {
         acceptor: TlsAcceptor,
         shelf: Shelf,
     ) -> Self {
-        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        let strangers = Strangers::default();
         let transfers = Arc::new(Semaphore::new(TRANSFERS));
         Self { fleet, authority, acceptor, shelf, strangers, transfers }
     }
@@ -68,8 +69,10 @@ pub(super) async fn listen(listener: TcpListener, gate: Gate, shutdown: Cancella
 }
 
 async fn serve(gate: Arc<Gate>, stream: TcpStream) {
-    let Ok(stranger) = Arc::clone(&gate.strangers).try_acquire_owned() else {
-        debug!("a caller was turned away: too many have not shown who they are");
+    // Whoever has no address any more has gone.
+    let Ok(from) = stream.peer_addr().map(|it| it.ip()) else { return };
+    let Some(stranger) = gate.strangers.enter(from) else {
+        debug!(%from, "a caller was turned away: too many have not shown who they are");
         return;
     };
     let begun = tokio::time::timeout(PATIENCE, begin(&gate, stream)).await;
@@ -78,35 +81,37 @@ async fn serve(gate: Arc<Gate>, stream: TcpStream) {
         Ok(Err(why)) => return debug!(%why, "a caller did not come in"),
         Err(_) => return debug!("a caller took too long"),
     };
-    let machine = match (machine, call) {
-        (_, Call::Join(join)) => return admit(&gate, &join, writer).await,
-        (Some(machine), Call::Work) => {
+    let unknown = match (machine, call) {
+        (_, Call::Join(join)) => return admit(&gate, &join, &from.to_string(), writer).await,
+        (Some((machine, shown)), Call::Work) => {
             drop(stranger);
             let authority = Arc::clone(&gate.authority);
-            let caller = Caller::Known { machine, authority };
+            authority.dialled(&machine, &shown);
+            let caller = Caller::Known { machine, shown, authority };
             let reader: Reader<FromAgent> = reader.expecting();
             return converse(&gate.fleet, &caller, reader, writer.saying()).await;
         }
-        (Some(machine), Call::Fetch { artifact, from_byte }) => {
+        (Some((machine, _)), Call::Fetch { artifact, from_byte }) => {
             drop(stranger);
             return give(&gate, &machine, &artifact, from_byte, writer).await;
         }
         (None, _) => machine_unknown(writer),
     };
-    machine.await;
+    unknown.await;
 }
 
 /// The handshake and the first line: who it is, and what it wants.
 async fn begin(
     gate: &Gate,
     stream: TcpStream,
-) -> Result<(Option<MachineName>, Call, Reader<Call>, Writer<Answer>), String> {
+) -> Result<(Option<(MachineName, Digest)>, Call, Reader<Call>, Writer<Answer>), String> {
     let said = |error: std::io::Error| error.to_string();
     stream.set_nodelay(true).and_then(|()| link::keep_alive(&stream)).map_err(said)?;
     let stream = gate.acceptor.accept(stream).await.map_err(said)?;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(tls::fingerprint);
-    let machine = shown.and_then(|fingerprint| gate.authority.who(&fingerprint));
-    let (mut reader, writer) = link::split::<Call, Answer>(stream);
+    let machine = shown.and_then(|shown| Some((gate.authority.who(&shown)?, shown)));
+    let (reader, writer) = link::split::<Call, Answer>(stream);
+    let mut reader = reader.at_most(FIRST_LINE_BYTES);
     match reader.next().await {
         Ok(Some(call)) => Ok((machine, call, reader, writer)),
         Ok(None) => Err("it hung up".to_owned()),
@@ -120,14 +125,14 @@ async fn machine_unknown(mut writer: Writer<Answer>) {
     let _ = writer.send(&Answer::Refused { why }).await;
 }
 
-async fn admit(gate: &Gate, join: &toehold_core::wire::call::Join, mut writer: Writer<Answer>) {
-    let answer = match gate.authority.admit(join).await {
+async fn admit(gate: &Gate, join: &Join, from: &str, mut writer: Writer<Answer>) {
+    let answer = match gate.authority.admit(join, from).await {
         Ok(joined) => {
             info!(machine.name = %joined.machine, "a machine joined");
             Answer::Joined(joined)
         }
         Err(error) => {
-            warn!(%error, "a machine was not let in");
+            debug!(%error, from, "a machine was not let in");
             Answer::Refused { why: error.to_string() }
         }
     };

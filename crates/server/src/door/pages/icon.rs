@@ -71,6 +71,8 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::RouteChanged => "split",
         K::MachineWanted
         | K::MachineMade
+        | K::MachineInvited
+        | K::MachineRefused
         | K::MachineJoined
         | K::MachineReady
         | K::MachineTrouble
