@@ -47,7 +47,17 @@ impl Identity {
         durable::save(&file(dir), self)?;
         let authority = self.authority_digest().map(|it| it.as_str().to_owned());
         let line = format!("{}\n", authority.unwrap_or_default());
-        durable::write(&dir.join("joined"), line.as_bytes())
+        durable::write(&dir.join("joined"), line.as_bytes())?;
+        self.write_fingerprint(dir)
+    }
+
+    /// Says which certificate it has: a control plane that does not know it lets the machine join
+    /// again.
+    fn write_fingerprint(&self, dir: &Path) -> Result<(), DurableError> {
+        let certificate = first_certificate(self.certificate.pem.as_bytes()).ok();
+        let digest = certificate.map(|it| fingerprint(&it).as_str().to_owned());
+        let line = format!("{}\n", digest.unwrap_or_default());
+        durable::write(&dir.join("certificate"), line.as_bytes())
     }
 
     /// The SHA-256 of the authority's certificate; `None` where that is damaged.
@@ -74,6 +84,10 @@ impl Membership {
     /// What was kept in the agent's folder `dir`; `None` where this machine never joined.
     pub fn open(dir: &Path) -> Result<Option<Arc<Self>>, DurableError> {
         let identity = Identity::read(dir)?;
+        if let Some(identity) = &identity {
+            // An agent of an earlier time did not; the agent itself does not need it.
+            let _ = identity.write_fingerprint(dir);
+        }
         let of = |identity| {
             let (identity, renewal) = (Mutex::new(identity), Mutex::default());
             Arc::new(Self { dir: dir.to_owned(), identity, renewal })

@@ -17,6 +17,7 @@ mod journal;
 mod link;
 mod placement;
 mod probe;
+mod program;
 mod release;
 mod renewal;
 mod sample;

@@ -4,13 +4,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use toehold_core::model::MachineName;
+use toehold_core::model::{Digest, MachineName};
 use toehold_core::wire::agent::{FromAgent, Placement, ToAgent};
 use toehold_host::link::{LinkError, Writer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::dial::{ControlPlane, DialError, work};
+use crate::program;
 use crate::shop::Shop;
 use crate::time::now;
 
@@ -37,11 +38,15 @@ pub(crate) struct Link {
 impl Link {
     /// Talks, and dials again when that ends. Never returns.
     pub(crate) async fn hold(self) {
+        let program = match &self.control {
+            ControlPlane::Here(_) => None,
+            ControlPlane::Elsewhere(_) => program::digest().await,
+        };
         let mut wait = FIRST_WAIT;
         let mut said = false;
         loop {
             let begun = Instant::now();
-            let error = match self.talk().await {
+            let error = match self.talk(program.clone()).await {
                 Ok(()) => "it hung up".to_owned(),
                 Err(error) => format!("{error}{}", cause(&error)),
             };
@@ -59,10 +64,10 @@ impl Link {
         }
     }
 
-    async fn talk(&self) -> Result<(), DialError> {
+    async fn talk(&self, program: Option<Digest>) -> Result<(), DialError> {
         let (mut reader, mut writer) = work::<ToAgent, FromAgent>(&self.control).await?;
         let (machine, version) = (self.machine.clone(), self.version.clone());
-        writer.send(&FromAgent::Hello { machine, version }).await?;
+        writer.send(&FromAgent::Hello { machine, version, program }).await?;
         tracing::info!("The control plane is there.");
         let mut every = tokio::time::interval(REPORT_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -96,6 +96,15 @@ pub struct Applied {
     pub at_us: u64,
 }
 
+/// Which program an agent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentProgram {
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 of the program; `None` where the agent does not say.
+    pub digest: Option<Digest>,
+}
+
 /// A question to an agent.
 struct Question {
     message: ToAgent,
@@ -110,6 +119,7 @@ type Questions = mpsc::Sender<Question>;
 #[derive(Default)]
 struct Known {
     agents: BTreeMap<MachineName, AgentSeen>,
+    programs: BTreeMap<MachineName, AgentProgram>,
     questions: BTreeMap<MachineName, Questions>,
     proxy: Option<ProxyReported>,
     next_request: u64,
@@ -156,6 +166,7 @@ impl Fleet {
     pub fn hang_up(&self, machine: &MachineName) {
         let mut known = self.known();
         known.agents.remove(machine);
+        known.programs.remove(machine);
         known.questions.remove(machine);
         drop(known);
         self.tell();
@@ -226,6 +237,12 @@ impl Fleet {
         self.known().agents.clone()
     }
 
+    /// Which program each agent is that dialled in.
+    #[must_use]
+    pub fn programs(&self) -> BTreeMap<MachineName, AgentProgram> {
+        self.known().programs.clone()
+    }
+
     /// What the proxy said last; `None` where it was not heard of lately.
     #[must_use]
     pub fn proxy(&self) -> Option<ProxyReported> {
@@ -269,6 +286,14 @@ impl Fleet {
             Ok(Err(_)) => Err(no_agent()),
             Err(_) => Err(FleetError::Silent),
         }
+    }
+
+    /// An agent has dialled in. Whoever was there under this name before is hung up on: its end
+    /// is dropped here.
+    fn dialled_in(&self, machine: &MachineName, program: AgentProgram, questions: Questions) {
+        let mut known = self.known();
+        known.programs.insert(machine.clone(), program);
+        known.questions.insert(machine.clone(), questions);
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

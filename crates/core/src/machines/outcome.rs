@@ -21,6 +21,11 @@ pub enum Outcome {
         /// How it is reached by SSH.
         access: Access,
     },
+    /// Its agent was another program than ours, and was replaced.
+    Upgraded {
+        /// The version it had.
+        from: String,
+    },
     /// It is given back; nothing of it is left at its provider.
     Gone,
     /// It did not work.
@@ -47,6 +52,16 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
             next.machine.address = Some(address);
             next.machine.access = Some(access);
             Some(next)
+        }
+        (Outcome::Upgraded { from }, _) => {
+            let text = format!(
+                "the agent of {} was another program than this control plane's (version {from}) \
+                 and was replaced; what runs there goes on",
+                machine.name
+            );
+            let facts = json!({ "from": from });
+            let event = event(machine, EventKind::MachineUpgraded, text, &facts, now);
+            Some(Step { machine: Machine { trouble: None, ..machine.clone() }, event })
         }
         (Outcome::Gone, MachinePhase::Leaving) => {
             let text = format!("{} is gone", machine.name);

@@ -209,6 +209,8 @@ event_kinds! {
     MachineFailed = "machine.failed",
     /// A machine is not there any more, or nobody reaches it.
     MachineLost = "machine.lost",
+    /// A machine's agent was another program than the control plane's, and was replaced.
+    MachineUpgraded = "machine.upgraded",
     /// What is wished of a machine was changed.
     MachineSet = "machine.set",
     /// A machine is being given back.

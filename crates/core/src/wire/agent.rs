@@ -23,6 +23,9 @@ pub enum FromAgent {
         machine: MachineName,
         /// The agent's version.
         version: String,
+        /// The SHA-256 of its program; agents of an earlier time do not say it.
+        #[serde(default)]
+        program: Option<Digest>,
     },
     /// How everything is: at each change, and each second.
     Report(Report),

@@ -8,6 +8,7 @@ mod inventory;
 mod people;
 mod providers;
 mod tend;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -56,6 +57,7 @@ pub(super) struct Machines {
     asked: providers::Asked,
     held: Vec<String>,
     runs: configure::Runs,
+    upgrades: upgrade::Upgrades,
     began: Instant,
 }
 
@@ -75,6 +77,7 @@ impl Machines {
             asked: providers::Asked::default(),
             held: Vec::new(),
             runs: configure::Runs::default(),
+            upgrades: upgrade::Upgrades::default(),
             began: Instant::now(),
         })
     }

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{AgentSeen, Fleet, QUESTIONS, Question};
+use super::{AgentProgram, AgentSeen, Fleet, QUESTIONS, Question};
 use crate::authority::Authority;
 
 /// How long an agent may take to say who it is.
@@ -60,7 +60,7 @@ pub(super) async fn converse(
     writer: Writer<ToAgent>,
 ) {
     let hello = tokio::time::timeout(HELLO_PATIENCE, reader.next()).await;
-    let Ok(Ok(Some(FromAgent::Hello { machine, version }))) = hello else {
+    let Ok(Ok(Some(FromAgent::Hello { machine, version, program }))) = hello else {
         warn!("someone dialled in as an agent and did not say hello");
         return;
     };
@@ -71,8 +71,8 @@ pub(super) async fn converse(
     info!(machine.name = %machine, agent.version = %version, "an agent dialled in");
     let (questions, asked) = mpsc::channel(QUESTIONS);
     let mine = questions.downgrade();
-    // Whoever was there under this name before is hung up on: its end is dropped here.
-    fleet.known().questions.insert(machine.clone(), questions);
+    let program = AgentProgram { version, digest: program };
+    fleet.dialled_in(&machine, program, questions);
     let ended = Talk { fleet, caller, machine: &machine }.hold(reader, writer, asked).await;
     let mut known = fleet.known();
     if let (Some(now), Some(mine)) = (known.questions.get(&machine), mine.upgrade())

@@ -64,6 +64,9 @@ pub struct Home<'a> {
     /// Whether it is to join in any case: it was just added, and what it may have of an earlier
     /// time is worth nothing.
     pub anew: bool,
+    /// Whether a machine that shows this certificate is let in. One that is not, because the store
+    /// is an older copy or the certificate has ended, joins again.
+    pub knows: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// What was found on a machine.
@@ -74,6 +77,8 @@ struct Found {
     program: String,
     /// The SHA-256 of the authority it joined; empty where it joined none.
     joined: String,
+    /// The SHA-256 of the certificate it has; empty where it says none.
+    certificate: String,
     runs: bool,
 }
 
@@ -104,7 +109,7 @@ where
             shell.access.host
         )));
     }
-    let joins = home.anew || found.joined.is_empty();
+    let joins = home.anew || found.joined.is_empty() || !(home.knows)(&found.certificate);
     let is_new = found.program != ours;
     if is_new {
         let order = Order {
@@ -162,6 +167,7 @@ fn found(said: &str) -> Found {
             "architecture" => value.clone_into(&mut found.architecture),
             "program" => value.clone_into(&mut found.program),
             "joined" => value.clone_into(&mut found.joined),
+            "certificate" => value.clone_into(&mut found.certificate),
             "runs" => found.runs = value == "yes",
             _ => {}
         }
@@ -169,7 +175,7 @@ fn found(said: &str) -> Found {
     found
 }
 
-async fn digest(program: &Path) -> Result<String, BringError> {
+pub(crate) async fn digest(program: &Path) -> Result<String, BringError> {
     let path = program.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         let mut hash = Sha256::new();
@@ -193,11 +199,12 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_machine_is_read_and_the_rest_is_passed_over() {
-        let said = "Welcome to Debian\narchitecture x86_64\nprogram abc\njoined def\nruns no\n";
+        let said = "Welcome to Debian\narchitecture x86_64\nprogram abc\njoined def\ncertificate 012\nruns no\n";
         let expected = Found {
             architecture: "x86_64".into(),
             program: "abc".into(),
             joined: "def".into(),
+            certificate: "012".into(),
             runs: false,
         };
         assert_eq!(found(said), expected);

@@ -213,3 +213,52 @@ fn a_machine_joins_by_itself_with_a_token_that_is_good_once() {
     let nothing = join("nonsense");
     assert!(said(&nothing).contains("not a join token"), "{}", said(&nothing));
 }
+
+#[test]
+fn an_agent_of_another_program_is_replaced_and_its_instances_go_on() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let app = pushed(&stage, 1);
+    app.until_healthy(1);
+    let process = app.status()["instances"][0]["status"]["run"]["pid"].clone();
+    let host = &hosts.all()[0];
+    let program = host.state().join("bin/toehold");
+    let size = || std::fs::metadata(&program).map(|it| it.len()).ok();
+    let own = size();
+    host.run(&["sh", "-c", OTHER]);
+    let heard = || stage.json(&["machines", "ls"])[1]["heard"] == true;
+    until("it has ours again", || (size() == own).then_some(()));
+    until("it is heard", || heard().then_some(()));
+    assert_eq!(app.visits(20).len(), 1);
+    assert_eq!(app.status()["instances"][0]["status"]["run"]["pid"], process);
+}
+
+/// Puts a program there that does the same and is not ours, and lets it run as the agent.
+const OTHER: &str = r#"
+cd /var/lib/toehold-agent
+cp bin/toehold bin/other && printf another >> bin/other && mv bin/other bin/toehold
+kill "$(cat agent.pid)"
+for _ in 1 2 3 4 5 6 7 8 9 10; do flock -n agent/lock true && break; sleep 0.2; done
+setsid bin/toehold --dir /var/lib/toehold-agent agent </dev/null >>agent.log 2>&1 &
+echo $! > agent.pid
+"#;
+
+#[test]
+fn a_machine_whose_certificate_is_not_known_any_more_joins_again() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let mut stage = hosts.stage();
+    hosts.join(&stage);
+    let store = stage.state().join("store");
+    stage.restart(|| {
+        use toehold_server::store::{SqliteStore, Store, Txn, Write};
+        let store = SqliteStore::open(&store).expect("the store opens");
+        let key = "certificate/web1".parse().expect("a key");
+        let forgets = Txn::by("ann").write(Write::delete(key));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(store.commit(forgets)).expect("it is forgotten");
+    });
+    until("it is heard again", || {
+        (stage.json(&["machines", "ls"])[1]["heard"] == true).then_some(())
+    });
+}

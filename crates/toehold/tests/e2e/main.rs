@@ -9,6 +9,7 @@ mod hosts;
 mod import;
 mod jenkins;
 mod languages;
+mod link;
 mod little;
 mod machines;
 mod playbook;

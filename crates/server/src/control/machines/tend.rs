@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use super::configure;
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
+use crate::provider::bring::digest;
 use crate::secret::random_bytes;
 
 /// How often is looked where nothing calls for it.
@@ -24,6 +25,10 @@ const NAMES: usize = 8;
 
 /// Runs until shutdown.
 pub(in crate::control) async fn run(control: Arc<Control>) {
+    match digest(&control.parts.program).await {
+        Ok(own) => control.machines().upgrades.own = own.parse().ok(),
+        Err(error) => warn!(%error, "agents of another version are not replaced"),
+    }
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -78,6 +78,7 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::MachineTrouble
         | K::MachineFailed
         | K::MachineLost
+        | K::MachineUpgraded
         | K::MachineSet
         | K::MachineLeaving
         | K::MachineGone

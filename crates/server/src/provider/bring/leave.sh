@@ -19,4 +19,4 @@ elif [ -e "$home/agent.pid" ]; then
     fi
 fi
 rm -rf "$home/bin" "$home/agent.pid"
-for file in identity identity.prev joined placement placement.prev; do rm -f "$home/agent/$file"; done
+for file in identity identity.prev joined certificate placement placement.prev; do rm -f "$home/agent/$file"; done
