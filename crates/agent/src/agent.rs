@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::dial::ControlPlane;
 use crate::link::Link;
+use crate::own_log;
 use crate::placement::{PlacementError, Placements};
 use crate::sample::{Machine, Sampler};
 use crate::shop::Shop;
@@ -264,6 +265,7 @@ impl Crew {
 
     /// Clears away what nobody needs.
     async fn sweep(&mut self) {
+        own_log::bound(&self.shop.dir);
         let Some(placement) = self.placements.current() else { return };
         let ids: Vec<InstanceId> = self.posts.keys().cloned().collect();
         self.shop.journals.sweep(&ids, now());

@@ -15,6 +15,7 @@ mod identity;
 mod join;
 mod journal;
 mod link;
+mod own_log;
 mod placement;
 mod probe;
 mod program;
