@@ -48,7 +48,7 @@ async fn dial(path: PathBuf) -> UnixStream {
 async fn agent(socket: PathBuf) {
     let (mut reader, mut writer) = link::split::<ToAgent, FromAgent>(dial(socket).await);
     let machine = MachineName::local();
-    let hello = FromAgent::Hello { machine, version: "0".into() };
+    let hello = FromAgent::Hello { machine, version: "0".into(), program: None };
     writer.send(&hello).await.expect("it is heard");
     let mut applied = Order::default();
     let mut tick = tokio::time::interval(OFTEN);
