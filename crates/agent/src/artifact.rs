@@ -73,7 +73,7 @@ impl Artifacts {
         });
         match work.await.unwrap_or_else(|error| Err(UnpackError::Io(io::Error::other(error)))) {
             Ok(()) => {
-                settled::settle(place.clone());
+                settled::settle(place.clone(), self.busy.clone());
                 Ok(place)
             }
             Err(UnpackError::Io(source)) => {

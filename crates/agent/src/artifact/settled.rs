@@ -5,11 +5,13 @@
 //! boot of the machine it was unpacked, until the disk has caught up, which is seen to beside the
 //! start. A folder of an earlier boot that never got so far is unpacked again.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toehold_host::process::boot_id;
+use tokio::sync::Mutex;
 
 /// Stands in the mark once the disk has everything.
 const SETTLED: &str = "settled";
@@ -26,20 +28,25 @@ pub(super) fn mark(folder: &Path) -> io::Result<()> {
 }
 
 /// Waits, beside everything else, until the disk has the folder; nothing to do where it had it.
-pub(super) fn settle(folder: PathBuf) {
+/// `busy` is held while the mark is changed, so that nobody removes the folder in that moment.
+pub(super) fn settle(folder: PathBuf, busy: Arc<Mutex<()>>) {
     tokio::task::spawn_blocking(move || {
         let mark = mark_of(&folder);
         if fs::read_to_string(&mark).is_ok_and(|it| it == SETTLED) {
             return;
         }
         let synced = File::open(&folder).and_then(|it| Ok(rustix::fs::syncfs(it)?));
-        // Overwritten, never made: the release may have been removed in the meantime.
+        let _busy = busy.blocking_lock();
+        if !folder.exists() {
+            return;
+        }
+        // Put in place whole: who finds a mark without its word would unpack the release again,
+        // below the instances that run from it.
+        let whole = mark.with_added_extension("new");
         let marked = synced
-            .and_then(|()| OpenOptions::new().write(true).truncate(true).open(&mark))
-            .and_then(|mut file| file.write_all(SETTLED.as_bytes()));
-        if let Err(error) = marked
-            && folder.exists()
-        {
+            .and_then(|()| fs::write(&whole, SETTLED))
+            .and_then(|()| fs::rename(&whole, &mark));
+        if let Err(error) = marked {
             tracing::warn!(path = %folder.display(), %error, "It is not certain that a release is on disk; after a power cut it is unpacked again.");
         }
     });
