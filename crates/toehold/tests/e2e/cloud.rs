@@ -43,6 +43,7 @@ struct Inner {
     /// Every call: `POST /v2/droplets`.
     calls: Vec<String>,
     firewalls: Vec<Value>,
+    tags: Vec<String>,
     /// What did not hold to the contract.
     breaches: Vec<String>,
 }
@@ -69,6 +70,7 @@ impl Cloud {
             faults: VecDeque::new(),
             calls: Vec::new(),
             firewalls: Vec::new(),
+            tags: Vec::new(),
             breaches: Vec::new(),
         };
         let inner = Arc::new(Mutex::new(inner));
@@ -112,6 +114,12 @@ impl Cloud {
     /// The firewalls there are.
     pub fn firewalls(&self) -> Vec<Value> {
         self.lock().firewalls.clone()
+    }
+
+    /// Somebody lets everybody in, by hand.
+    pub fn opens_firewall(&self) {
+        let mut inner = self.lock();
+        inner.firewalls[0]["inbound_rules"][0]["sources"]["addresses"] = json!(["0.0.0.0/0"]);
     }
 
     /// Somebody deletes a Droplet by hand.
@@ -185,8 +193,31 @@ impl Inner {
                 Some((200, "", json!({ "firewalls": self.firewalls, "links": {} })))
             }
             ("POST", "/v2/firewalls") => {
-                self.firewalls.push(body.clone());
-                Some((202, "", json!({ "firewall": body })))
+                self.look_at_firewall(body);
+                let mut firewall = body.clone();
+                firewall["id"] = json!(format!("fw-{}", self.firewalls.len()));
+                self.firewalls.push(firewall.clone());
+                Some((202, "", json!({ "firewall": firewall })))
+            }
+            ("PUT", path) if path.starts_with("/v2/firewalls/") => {
+                self.look_at_firewall(body);
+                let id = json!(path.rsplit('/').next());
+                let found = self.firewalls.iter_mut().find(|it| it["id"] == id)?;
+                *found = body.clone();
+                found["id"] = id;
+                Some((200, "", json!({ "firewall": found })))
+            }
+            ("POST", "/v2/tags") => {
+                self.tags.extend(body["name"].as_str().map(str::to_owned));
+                Some((201, "", json!({ "tag": { "name": body["name"] } })))
+            }
+            ("GET", path) if path.starts_with("/v2/tags/") => {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                if self.tags.iter().any(|it| it == name) {
+                    Some((200, "", json!({ "tag": { "name": name } })))
+                } else {
+                    Some((404, "", said("not_found", "The resource was not found.")))
+                }
             }
             _ => {
                 self.breaches.push(format!("{call} is not in the contract"));
@@ -249,6 +280,7 @@ impl Inner {
         );
         self.next_id += 1;
         let new_for = if self.fault(Fault::Stuck) { u32::MAX } else { 1 };
+        self.tags.extend(tags.iter().filter_map(Value::as_str).map(str::to_owned));
         self.droplets.push(Droplet {
             id: self.next_id,
             name: name.clone(),
@@ -280,6 +312,21 @@ impl Inner {
         }
         if body["user_data"].as_str().is_none_or(|it| it.len() > 64 * 1024) {
             missing("the user_data is too long, or not there");
+        }
+    }
+
+    /// What the contract asks of a firewall.
+    fn look_at_firewall(&mut self, body: &Value) {
+        let tags = body["tags"].as_array().cloned().unwrap_or_default();
+        if tags.iter().any(|it| !self.tags.iter().any(|tag| it == tag.as_str())) {
+            self.breaches.push(format!("a tag of the firewall does not exist: {body}"));
+        }
+        let rules = ["inbound_rules", "outbound_rules"].map(|it| body[it].as_array().cloned());
+        for rule in rules.into_iter().flatten().flatten() {
+            let ports = rule["ports"].as_str().unwrap_or_default();
+            if ports.is_empty() || !ports.chars().all(|c| c.is_ascii_digit() || c == '-') {
+                self.breaches.push(format!("these are no ports: {rule}"));
+            }
         }
     }
 

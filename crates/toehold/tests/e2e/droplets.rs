@@ -93,6 +93,42 @@ fn where_no_more_may_be_made_it_is_said_and_nothing_is_lost() {
 }
 
 #[test]
+fn no_more_is_spent_than_may_be_and_the_first_machine_waits_only_for_its_price() {
+    let Some(cloud) = Cloud::new() else { return };
+    // Two of 0.00893 an hour are within it, and three are not.
+    let stage = cloud.stage("most_per_hour = 0.02\n");
+    let app = app(&stage);
+    app.push("main");
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    app.done(&["scale", "3"]);
+    app.until_healthy(2);
+    until("it is said", || {
+        let events = app.toehold(&["events", "--lines", "50"]);
+        let said = String::from_utf8_lossy(&events.stdout).into_owned();
+        said.contains("at most 0.020 may be spent").then_some(())
+    });
+    assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (2, 2));
+    cloud.assert_held();
+}
+
+#[test]
+fn a_firewall_that_lets_in_somebody_else_is_set_right() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    app.push("main");
+    let before = cloud.firewalls();
+    cloud.opens_firewall();
+    assert_ne!(cloud.firewalls(), before);
+    // It is looked at before the first machine a control plane makes.
+    kill(until("it runs", || part(&stage, "serve")));
+    until("it answers again", || app.toehold(&["scale", "2"]).status.success().then_some(()));
+    app.until_healthy(2);
+    assert_eq!(cloud.firewalls(), before);
+    cloud.assert_held();
+}
+
+#[test]
 fn a_control_plane_that_is_killed_while_a_machine_is_made_makes_no_second_one() {
     let Some(cloud) = Cloud::new() else { return };
     let stage = cloud.stage("");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use toehold_core::machines::surplus;
+use toehold_core::machines::{Need, surplus};
 use toehold_core::model::{Machine, MachineName, MachinePhase, Provider as Kind};
 use tracing::{info, warn};
 
@@ -11,7 +11,7 @@ use super::machine_key;
 use crate::control::{Control, ControlError};
 use crate::store::{Txn, Write};
 
-/// How often a provider is asked while there are machines of it.
+/// How often a provider is asked while that is of use.
 const ASK: Duration = Duration::from_secs(15);
 
 /// How often prices are asked for.
@@ -33,13 +33,17 @@ pub(super) struct Asked {
 }
 
 impl Control {
-    /// Asks elastic providers what they have, where it is time.
-    pub(super) fn ask_providers(&self) {
+    /// Asks elastic providers what they have, where it is time: while there are machines of one, and
+    /// where the first is needed and may not be made before its price is known.
+    pub(super) fn ask_providers(&self, needs: &[Need]) {
+        let has_cap = self.settings().machines.most_per_hour.is_some();
+        let is_needed = has_cap && needs.iter().any(|need| need.provider.is_elastic());
         {
             let mut known = self.machines();
             let is_elastic = |it: &super::Loaded| it.machine.provider.is_elastic();
             let is_time = known.asked.at.is_none_or(|at| at.elapsed() >= ASK);
-            if known.asked.is_asking || !is_time || !known.by_name.values().any(is_elastic) {
+            let is_of_use = is_needed || known.by_name.values().any(is_elastic);
+            if known.asked.is_asking || !is_time || !is_of_use {
                 return;
             }
             known.asked.is_asking = true;

@@ -50,7 +50,7 @@ impl Control {
             self.machines().count(apps.by_name.values().map(|it| &it.app));
             (needs(&apps), self.cut_off(&apps), configure::wishes(&apps))
         };
-        self.ask_providers();
+        self.ask_providers(&needs);
         let playbooks: Vec<Configures> = wishes.iter().map(|it| it.configures.clone()).collect();
         let (mut verdict, due) = {
             let now = self.clock().now();
