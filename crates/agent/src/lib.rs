@@ -18,7 +18,6 @@ mod link;
 mod own_log;
 mod placement;
 mod probe;
-mod program;
 mod release;
 mod renewal;
 mod sample;

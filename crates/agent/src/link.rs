@@ -1,17 +1,18 @@
 //! The line to the control plane: dialled for ever, dropped at the first trouble.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_core::model::{Digest, MachineName};
 use toehold_core::wire::agent::{FromAgent, Placement, ToAgent};
+use toehold_host::digest;
 use toehold_host::link::{LinkError, Writer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::dial::{ControlPlane, DialError, work};
-use crate::program;
 use crate::shop::Shop;
 use crate::time::now;
 
@@ -24,6 +25,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The least time between two reports: a burst of changes is one report.
 const REPORT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The program that runs, also where another one lies in its place by now: the control plane
+/// replaces one that is not its own.
+const PROGRAM: &str = "/proc/self/exe";
 
 /// The line to the control plane.
 pub(crate) struct Link {
@@ -40,7 +45,7 @@ impl Link {
     pub(crate) async fn hold(self) {
         let program = match &self.control {
             ControlPlane::Here(_) => None,
-            ControlPlane::Elsewhere(_) => program::digest().await,
+            ControlPlane::Elsewhere(_) => digest::of_file(Path::new(PROGRAM)).await.ok(),
         };
         let mut wait = FIRST_WAIT;
         let mut said = false;

@@ -1,19 +1,22 @@
 //! What the agent itself says, where it goes to a file of its own: bounded, because nobody else
 //! looks after it where there is no systemd.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// From this size on the file begins anew; what was in it is kept beside it, once.
+/// Beyond this size the file begins anew; the last so much of it is kept beside it, once.
 const LARGEST_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Bounds the log beside the agent's folder. Whoever writes it appends, and goes on at its new end.
+/// Bounds the log beside the agent's folder, apart from what else is done. Whoever writes it appends,
+/// and goes on at its new end.
 pub(crate) fn bound(dir: &Path) {
-    let Some(home) = dir.parent() else { return };
-    if let Err(error) = bound_file(&home.join("agent.log"), LARGEST_BYTES) {
-        tracing::warn!(%error, "The agent's own log could not be bounded: it may grow too large.");
-    }
+    let Some(path) = dir.parent().map(|home| home.join("agent.log")) else { return };
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = bound_file(&path, LARGEST_BYTES) {
+            tracing::warn!(%error, "The agent's own log could not be bounded: it may grow too large.");
+        }
+    });
 }
 
 fn bound_file(path: &Path, largest: u64) -> io::Result<()> {
@@ -21,7 +24,9 @@ fn bound_file(path: &Path, largest: u64) -> io::Result<()> {
     if !found.is_file() || found.len() <= largest {
         return Ok(());
     }
-    fs::copy(path, path.with_added_extension("1"))?;
+    let mut whole = File::open(path)?;
+    whole.seek(SeekFrom::Start(found.len() - largest))?;
+    io::copy(&mut whole.take(largest), &mut File::create(path.with_added_extension("1"))?)?;
     OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
@@ -45,6 +50,6 @@ mod tests {
         writer.write_all(b"next").expect("written");
         assert_eq!(fs::read(&path).expect("there"), b"next");
         let before = fs::read(folder.path().join("agent.log.1")).expect("there");
-        assert_eq!(before, b"0123456789more");
+        assert_eq!(before, b"456789more", "as much of it as may be");
     }
 }

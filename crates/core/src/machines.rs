@@ -10,6 +10,7 @@ mod make;
 mod outcome;
 mod playbook;
 mod surplus;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::time::Timestamp;
 pub use outcome::{Outcome, outcome};
 pub use playbook::{Configures, Played, configure_again, playbook_outcome, to_configure};
 pub use surplus::{Surplus, surplus};
+pub use upgrade::{AgentSight, to_upgrade};
 
 /// What is known of a machine besides its document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,15 @@ pub struct Given {
     pub name: String,
     /// What its provider calls it.
     pub provider_id: String,
+}
+
+/// What a provider has of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// When it was asked: of what came to be later, this says nothing.
+    pub asked_at: Timestamp,
+    /// All of it.
+    pub machines: Vec<Given>,
 }
 
 /// An app that has instances without a machine.
@@ -84,7 +95,7 @@ pub struct Yard<'a> {
     /// What is known of each besides.
     pub sights: &'a BTreeMap<MachineName, Sight>,
     /// What each elastic provider has, as far as it answered lately.
-    pub given: &'a BTreeMap<Provider, Vec<Given>>,
+    pub given: &'a BTreeMap<Provider, Listed>,
     /// Apps that wait.
     pub needs: &'a [Need],
     /// Apps whose machines are configured by a playbook.

@@ -2,6 +2,7 @@
 //! power cut, Unix sockets that carry lines of JSON, TLS by the authorities it trusts. It decides nothing.
 
 pub mod cgroup;
+pub mod digest;
 pub mod disk;
 pub mod durable;
 pub mod link;

@@ -75,9 +75,9 @@ pub enum LinkError {
     /// The other side closed the link in the middle of a message.
     #[error("the link was closed in the middle of a message")]
     Cut,
-    /// A message is longer than the wire allows.
-    #[error("a message is longer than is allowed")]
-    TooLong,
+    /// A message is longer than is taken: than so many bytes.
+    #[error("a message has more than {0} bytes")]
+    TooLong(usize),
     /// A line is not a message of the expected kind.
     #[error("a message could not be read, or written, as JSON")]
     Garbled(#[source] serde_json::Error),
@@ -144,7 +144,7 @@ impl<I: DeserializeOwned> Reader<I> {
             }
             self.seen = self.buffer.len();
             if self.seen > self.limit {
-                return Err(LinkError::TooLong);
+                return Err(LinkError::TooLong(self.limit));
             }
             let count = self.half.read_buf(&mut self.buffer).await.map_err(LinkError::Io)?;
             if count == 0 {
@@ -175,7 +175,7 @@ impl<I: DeserializeOwned> Reader<I> {
 
     fn take(&mut self, end: usize) -> Result<I, LinkError> {
         if end > self.limit {
-            return Err(LinkError::TooLong);
+            return Err(LinkError::TooLong(self.limit));
         }
         let message = serde_json::from_slice(&self.buffer[..end]).map_err(LinkError::Garbled);
         self.buffer.drain(..=end);
@@ -209,7 +209,7 @@ impl<O: Serialize> Writer<O> {
         }
         let mut line = serde_json::to_vec(message).map_err(LinkError::Garbled)?;
         if line.len() > MAX_MESSAGE_BYTES {
-            return Err(LinkError::TooLong);
+            return Err(LinkError::TooLong(MAX_MESSAGE_BYTES));
         }
         line.push(b'\n');
         self.broken = true;

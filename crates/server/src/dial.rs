@@ -1,7 +1,7 @@
 //! Asking a server by HTTP for JSON: its name resolved once, no redirect followed, everything
 //! bounded in time and size.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::address::is_no_host;
 
 /// The longest a call may take, resolving and connecting included.
 const CALL: Duration = Duration::from_secs(20);
@@ -145,16 +147,6 @@ impl Base {
             }
         }
         Err(why)
-    }
-}
-
-/// Whether nobody who is meant has this address: of the local link, where clouds keep a machine's
-/// own secrets, or of no host at all.
-#[must_use]
-pub fn is_no_host(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(it) => it.is_link_local() || it.is_unspecified() || it.is_multicast(),
-        IpAddr::V6(it) => it.is_unicast_link_local() || it.is_unspecified() || it.is_multicast(),
     }
 }
 

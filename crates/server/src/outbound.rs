@@ -1,8 +1,6 @@
 //! The one way out over HTTP, to addresses an operator wrote: resolved once, bounded in time and
 //! size, never redirected, and into no private network unless that is allowed.
 
-mod place;
-
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use place::{is_of_the_link, is_public};
+use crate::address::{is_no_host, is_public};
 
 /// The longest a call may take, resolving and connecting included.
 const CALL: Duration = Duration::from_secs(10);
@@ -76,11 +74,12 @@ pub enum CallError {
         /// Where it leads.
         addr: SocketAddr,
     },
-    /// The name leads to the local link, which is allowed to nobody.
+    /// The name leads to the local link or to no host at all, which is allowed to nobody.
     #[error(
-        "{host} leads to {addr}, where clouds keep a machine's own secrets: it is never called"
+        "{host} leads to {addr}, which is nobody's, or where clouds keep a machine's own secrets: it \
+         is never called"
     )]
-    OfTheLink {
+    NoHost {
         /// The name.
         host: String,
         /// Where it leads.
@@ -178,8 +177,8 @@ impl Target {
                 return Err(CallError::Unresolved { host: self.host.clone(), why });
             }
         };
-        if let Some(addr) = found.iter().find(|addr| is_of_the_link(addr.ip())) {
-            return Err(CallError::OfTheLink { host: self.host.clone(), addr: *addr });
+        if let Some(addr) = found.iter().find(|addr| is_no_host(addr.ip())) {
+            return Err(CallError::NoHost { host: self.host.clone(), addr: *addr });
         }
         let allowed = |addr: &SocketAddr| {
             let near = self.is_here && addr.ip().is_loopback();
@@ -314,10 +313,16 @@ mod tests {
     #[tokio::test]
     async fn the_local_link_is_never_called_whatever_is_allowed() {
         // The last one is a name to us, and leads there.
-        for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "2852039166"] {
+        for host in [
+            "169.254.169.254",
+            "[fe80::1]",
+            "[::ffff:169.254.169.254]",
+            "2852039166",
+            "[64:ff9b::a9fe:a9fe]",
+        ] {
             let target = Target::new(&format!("http://{host}:9/x"), None, true).expect("a URL");
             let error = target.post("", HeaderMap::new(), "").await.expect_err(host);
-            assert!(matches!(error, CallError::OfTheLink { .. }), "{host}: {error}");
+            assert!(matches!(error, CallError::NoHost { .. }), "{host}: {error}");
         }
     }
 }

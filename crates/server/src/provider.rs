@@ -52,7 +52,8 @@ impl ProviderError {
 
 /// Who gives machines.
 pub trait Provider: Send + Sync {
-    /// Everything the provider has that carries our mark.
+    /// Everything the provider has that carries our mark, as it says now: nothing that was heard
+    /// before.
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Given>, ProviderError>>;
 
     /// Sees to it that the machine exists, and says where. One that exists under its name already

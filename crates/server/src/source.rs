@@ -111,10 +111,10 @@ pub enum SourceError {
     },
     /// The remote's name leads to where nothing is fetched from.
     #[error(
-        "{remote} leads to {address}, an address of the local link: clouds keep a machine's own \
-         secrets there"
+        "{remote} leads to {address}, which is nobody's, or where clouds keep a machine's own \
+         secrets: nothing is fetched from there"
     )]
-    OfTheLink {
+    NoHost {
         /// The remote.
         remote: String,
         /// Where it leads.
@@ -142,7 +142,7 @@ impl SourceError {
             | Self::NotQuarantine { .. }
             | Self::NoBranch { .. }
             | Self::NotThere { .. }
-            | Self::OfTheLink { .. }
+            | Self::NoHost { .. }
             | Self::NoCommit { .. } => false,
         }
     }

@@ -28,12 +28,15 @@ pub(super) const REMEMBERED: Duration = Duration::from_hours(1);
 /// together, the provider is not believed: then nothing is done before a person has looked.
 pub(super) fn vanished(yard: Yard<'_>, verdict: &mut Verdict) -> BTreeSet<MachineName> {
     let mut all = BTreeSet::new();
-    for (provider, given) in yard.given {
+    for (provider, listed) in yard.given {
         let known = yard.machines.values().filter(|it| {
-            it.provider == *provider && it.phase == MachinePhase::Ready && it.provider_id.is_some()
+            it.provider == *provider
+                && it.phase == MachinePhase::Ready
+                && it.provider_id.is_some()
+                && it.since < listed.asked_at
         });
         let (there, gone): (Vec<&Machine>, Vec<&Machine>) = known.partition(|it| {
-            given.iter().any(|given| Some(&given.provider_id) == it.provider_id.as_ref())
+            listed.machines.iter().any(|given| Some(&given.provider_id) == it.provider_id.as_ref())
         });
         let is_believed = gone.len() < 2 || gone.len() < there.len();
         if is_believed {

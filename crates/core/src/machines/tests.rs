@@ -6,7 +6,7 @@ use crate::model::MachineGoal;
 
 const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
-fn ago(seconds: u64) -> Timestamp {
+pub(super) fn ago(seconds: u64) -> Timestamp {
     Timestamp::from_ms(NOW.as_ms() - seconds * 1000)
 }
 
@@ -15,12 +15,12 @@ fn ago(seconds: u64) -> Timestamp {
 struct Scene {
     machines: BTreeMap<MachineName, Machine>,
     sights: BTreeMap<MachineName, Sight>,
-    given: BTreeMap<Provider, Vec<Given>>,
+    given: BTreeMap<Provider, Listed>,
     needs: Vec<Need>,
     limits: Limits,
 }
 
-fn name(text: &str) -> MachineName {
+pub(super) fn name(text: &str) -> MachineName {
     text.parse().expect("it is a machine's name")
 }
 
@@ -28,7 +28,12 @@ fn app() -> AppName {
     "shop".parse().expect("it is an app's name")
 }
 
-fn machine(text: &str, provider: Provider, phase: MachinePhase, since: Timestamp) -> Machine {
+pub(super) fn machine(
+    text: &str,
+    provider: Provider,
+    phase: MachinePhase,
+    since: Timestamp,
+) -> Machine {
     Machine {
         name: name(text),
         provider,
@@ -96,9 +101,15 @@ impl Scene {
     }
 
     /// What the provider lists.
-    fn lists(mut self, provider: Provider, names: &[&str]) -> Self {
+    fn lists(self, provider: Provider, names: &[&str]) -> Self {
+        self.listed(0, provider, names)
+    }
+
+    /// What it listed so many seconds ago.
+    fn listed(mut self, seconds: u64, provider: Provider, names: &[&str]) -> Self {
         let of = |it: &&str| Given { name: (*it).to_owned(), provider_id: format!("id-{it}") };
-        self.given.insert(provider, names.iter().map(of).collect());
+        let machines = names.iter().map(of).collect();
+        self.given.insert(provider, Listed { asked_at: ago(seconds), machines });
         self
     }
 
@@ -172,6 +183,10 @@ fn a_machine_that_was_deleted_by_hand_is_lost_but_half_of_all_at_once_are_not_be
     let four = ["a: ready instances=1", "b: ready instances=1", "c: ready instances=1 remove"];
     Scene::new(CLOUD, &four).lists(CLOUD, &["a"]).decides("c lost; held: digitalocean says that 2");
     Scene::new(CLOUD, &four).lists(CLOUD, &[]).decides("c lost; held: digitalocean says that 3");
+    // Nor does a list say anything of a machine that is younger.
+    let young = ["a: ready for=10s instances=1"];
+    Scene::new(CLOUD, &young).listed(15, CLOUD, &[]).decides("nothing");
+    Scene::new(CLOUD, &young).listed(5, CLOUD, &[]).decides("a lost");
     // A provider that does not answer says nothing.
     Scene::new(CLOUD, &four).decides("nothing");
 }

@@ -46,9 +46,23 @@ async fn a_line_without_end_is_refused() {
             }
         }
     });
-    assert!(matches!(reader.next().await, Err(LinkError::TooLong)));
+    assert!(matches!(reader.next().await, Err(LinkError::TooLong(MAX_MESSAGE_BYTES))));
     drop(reader);
     flood.await.expect("the flood ends");
+}
+
+#[tokio::test]
+async fn of_who_is_not_known_no_longer_line_is_taken_than_was_said() {
+    let (reader, mut peer) = pair();
+    let mut reader = reader.at_most(8);
+    peer.write_all(b"[1]\n[1,2,3,4,5]\n").await.expect("written");
+    assert_eq!(reader.next().await.expect("read"), Some(vec![1]));
+    assert!(matches!(reader.next().await, Err(LinkError::TooLong(8))));
+    let (reader, mut peer) = pair();
+    peer.write_all(b"[1,2,3").await.expect("written");
+    peer.write_all(b",4,5,6").await.expect("written");
+    // It is not waited for the end of it.
+    assert!(matches!(reader.at_most(8).next().await, Err(LinkError::TooLong(8))));
 }
 
 #[tokio::test]

@@ -59,9 +59,7 @@ impl Control {
             }
         }
     }
-}
 
-impl Control {
     /// Brings a commit that somebody asked for into the app's repository, from whichever of the
     /// app's forges has it; says whether one had.
     pub(super) async fn bring_commit(

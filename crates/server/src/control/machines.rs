@@ -16,7 +16,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use toehold_core::decide::{MachineSeen, Standing};
-use toehold_core::machines::{Given, Sight};
+use toehold_core::machines::{Listed, Sight};
 use toehold_core::model::{
     App, AppName, Machine, MachineGoal, MachineName, MachinePhase, Provider,
 };
@@ -46,6 +46,13 @@ struct Doing {
     not_before: Option<Instant>,
 }
 
+impl Doing {
+    /// Whether something may begin now.
+    fn is_free(self) -> bool {
+        !self.is_busy && self.not_before.is_none_or(|at| at <= Instant::now())
+    }
+}
+
 /// Every machine but the one Toehold runs on.
 pub(super) struct Machines {
     by_name: BTreeMap<MachineName, Loaded>,
@@ -53,7 +60,7 @@ pub(super) struct Machines {
     counts: BTreeMap<MachineName, BTreeMap<AppName, usize>>,
     empty_since: BTreeMap<MachineName, Timestamp>,
     doing: BTreeMap<MachineName, Doing>,
-    given: BTreeMap<Provider, Vec<Given>>,
+    given: BTreeMap<Provider, Listed>,
     asked: providers::Asked,
     held: Vec<String>,
     runs: configure::Runs,

@@ -166,9 +166,10 @@ impl Control {
         }
     }
 
-    /// Whether a push whose words were heard before begins where its branch is. Nothing in a delivery of Bitbucket is new each
-    /// time, so that a push there and back and there again rightly says the same twice: then it
-    /// begins where the branch is by now. One that somebody sends again later does not.
+    /// Whether a push whose words were heard before begins where its branch is. Nothing in a delivery
+    /// of Bitbucket is new each time, so that a push there and back and there again rightly says the
+    /// same twice: then it begins where the branch is by now. One that somebody sends again later
+    /// does not.
     async fn goes_on(
         &self,
         name: &AppName,

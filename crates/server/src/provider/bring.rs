@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use toehold_host::digest;
 
 use super::shell::{Input, Order, Shell, ShellError};
 use crate::secret::Secret;
@@ -64,6 +64,9 @@ pub struct Home<'a> {
     /// Whether it is to join in any case: it was just added, and what it may have of an earlier
     /// time is worth nothing.
     pub anew: bool,
+    /// Whether the agent that runs is known to be another program, whatever lies there: one that was
+    /// brought and not started, since somebody was cut off in between, looks as if all were done.
+    pub runs_another: bool,
     /// Whether a machine that shows this certificate is let in. One that is not, because the store
     /// is an older copy or the certificate has ended, joins again.
     pub knows: &'a (dyn Fn(&str) -> bool + Sync),
@@ -93,7 +96,8 @@ pub async fn bring<E>(
 where
     E: std::fmt::Display,
 {
-    let ours = digest(program).await?;
+    let failed = |source| BringError::Program { path: program.display().to_string(), source };
+    let ours = digest::of_file(program).await.map_err(failed)?;
     let found = look(shell).await?;
     let architecture = std::env::consts::ARCH;
     if found.architecture != architecture {
@@ -110,7 +114,7 @@ where
         )));
     }
     let joins = home.anew || found.joined.is_empty() || !(home.knows)(&found.certificate);
-    let is_new = found.program != ours;
+    let is_new = found.program != ours.as_str();
     if is_new {
         let order = Order {
             what: "copying the agent",
@@ -120,7 +124,7 @@ where
         };
         shell.run(order).await?;
     }
-    if !joins && found.runs && !is_new {
+    if !joins && found.runs && !is_new && !home.runs_another {
         return Ok(());
     }
     let said = if joins {
@@ -173,17 +177,6 @@ fn found(said: &str) -> Found {
         }
     }
     found
-}
-
-pub(crate) async fn digest(program: &Path) -> Result<String, BringError> {
-    let path = program.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut hash = Sha256::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
-        Ok(hex::encode(hash.finalize()))
-    });
-    let failed = |source| BringError::Program { path: program.display().to_string(), source };
-    read.await.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed)
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ impl Provider for DigitalOcean {
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Given>, ProviderError>> {
         async {
             let given = |it: Droplet| Given { name: it.name, provider_id: it.id.to_string() };
-            Ok(self.list(FIRST_LOOK).await?.into_iter().map(given).collect())
+            Ok(self.list(Duration::ZERO).await?.into_iter().map(given).collect())
         }
         .boxed()
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::dial::is_no_host;
+use crate::address::is_no_host;
 
 pub(crate) use find::find;
 
@@ -55,9 +55,7 @@ impl Remote {
         let (scheme, rest) = self.text.split_once("://")?;
         Some(format!("{scheme}://{}/", rest.split('/').next().unwrap_or(rest)))
     }
-}
 
-impl Remote {
     /// The name of the machine it is on, and the port; `None` of this machine's own files.
     pub(crate) fn host(&self) -> Option<(&str, u16)> {
         let (authority, usual) = match (self.kind, self.text.split_once("://")) {

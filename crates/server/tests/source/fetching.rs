@@ -166,7 +166,7 @@ async fn a_name_that_leads_to_the_local_link_is_not_asked() {
         let remote: Remote = url.parse().expect("it names a host");
         let patience = Duration::from_secs(20);
         let error = remote_head(patience, &remote, &main, Some(&login())).await.expect_err(url);
-        assert!(matches!(error, SourceError::OfTheLink { .. }), "{url}: {error}");
+        assert!(matches!(error, SourceError::NoHost { .. }), "{url}: {error}");
         let wanted = Wanted::Commit("1".repeat(40).parse().expect("it is a commit"));
         let error = stage.repository.fetch(&remote, &wanted, None).await.expect_err(url);
         assert!(!error.is_transient() && error.to_string().contains("169.254.169.254"), "{error}");

@@ -7,7 +7,8 @@ use crate::paths::{mentions, module_of};
 use crate::workspace::{File, rust};
 
 /// The rooms by floor, from the ground.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
+    &["address"],
     &["clock", "dial", "layout", "outbound"],
     &["store"],
     &["secret"],

@@ -23,6 +23,14 @@ fn states(stage: &Stage) -> Vec<String> {
         .collect()
 }
 
+/// Waits until an event says so.
+fn until_said(app: &App<'_>, what: &str) {
+    until("it is said", || {
+        let events = app.toehold(&["events", "--lines", "50"]);
+        String::from_utf8_lossy(&events.stdout).contains(what).then_some(())
+    });
+}
+
 #[test]
 fn a_machine_is_made_for_an_app_that_needs_one_and_given_back_when_it_does_not() {
     let Some(cloud) = Cloud::new() else { return };
@@ -83,11 +91,7 @@ fn where_no_more_may_be_made_it_is_said_and_nothing_is_lost() {
     let app = app(&stage);
     app.push("main");
     app.done(&["scale", "2"]);
-    until("it is said", || {
-        let events = app.toehold(&["events", "--lines", "50"]);
-        let said = String::from_utf8_lossy(&events.stdout).into_owned();
-        said.contains("at most 1 may be").then_some(())
-    });
+    until_said(&app, "at most 1 may be");
     assert_eq!(cloud.names().len(), 1);
     assert_eq!(app.visits(10).len(), 1);
 }
@@ -102,11 +106,7 @@ fn no_more_is_spent_than_may_be_and_the_first_machine_waits_only_for_its_price()
     assert_eq!(app.visit(), (200, "v1\n".into()));
     app.done(&["scale", "3"]);
     app.until_healthy(2);
-    until("it is said", || {
-        let events = app.toehold(&["events", "--lines", "50"]);
-        let said = String::from_utf8_lossy(&events.stdout).into_owned();
-        said.contains("at most 0.020 may be spent").then_some(())
-    });
+    until_said(&app, "at most 0.020 may be spent");
     assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (2, 2));
     cloud.assert_held();
 }

@@ -234,14 +234,30 @@ fn an_agent_of_another_program_is_replaced_and_its_instances_go_on() {
     assert_eq!(app.status()["instances"][0]["status"]["run"]["pid"], process);
 }
 
+#[test]
+fn an_agent_that_runs_on_although_ours_was_brought_is_replaced_too() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let host = &hosts.all()[0];
+    // As it is left where somebody is cut off between bringing the program and starting it.
+    host.run(&["sh", "-c", &format!("{OTHER}mv bin/ours bin/toehold\n")]);
+    let program =
+        || host.run(&["sh", "-c", "readlink /proc/$(cat /var/lib/toehold-agent/agent.pid)/exe"]);
+    until("ours runs", || program().trim().ends_with("bin/toehold").then_some(()));
+    until("it is heard", || (stage.json(&["machines", "ls"])[1]["heard"] == true).then_some(()));
+}
+
 /// Puts a program there that does the same and is not ours, and lets it run as the agent.
 const OTHER: &str = r#"
 cd /var/lib/toehold-agent
+cp bin/toehold bin/ours
 cp bin/toehold bin/other && printf another >> bin/other && mv bin/other bin/toehold
 kill "$(cat agent.pid)"
 for _ in 1 2 3 4 5 6 7 8 9 10; do flock -n agent/lock true && break; sleep 0.2; done
 setsid bin/toehold --dir /var/lib/toehold-agent agent </dev/null >>agent.log 2>&1 &
 echo $! > agent.pid
+for _ in 1 2 3 4 5 6 7 8 9 10; do flock -n agent/lock true || break; sleep 0.1; done
 "#;
 
 #[test]

@@ -2,16 +2,13 @@
 //! another control plane: providers find what is there by its name, and bringing the agent does
 //! only what is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use toehold_core::machines::{Outcome, outcome};
 use toehold_core::model::{Digest, Machine, MachineName, MachinePhase, Provider as Kind};
-use tracing::{error, info};
+use tracing::error;
 
-use super::Machines;
 use crate::control::Control;
-use crate::fleet::AgentSeen;
 use crate::provider::bring::{BringError, Home, bring};
 use crate::provider::shell::Shell;
 use crate::provider::{Provider, ProviderError};
@@ -41,12 +38,11 @@ impl Control {
             let known = self.machines();
             let due = known.by_name.values().filter_map(|it| {
                 let doing = known.doing.get(&it.machine.name).copied().unwrap_or_default();
-                let is_early = doing.not_before.is_some_and(|at| at > Instant::now());
                 let agent = agents.get(&it.machine.name).map(|seen| seen.at.elapsed());
                 let silent = agent.unwrap_or_else(|| known.began.elapsed());
                 let is_next = upgrade.as_ref() == Some(&it.machine.name);
                 let act = act(&it.machine, silent).or(is_next.then_some(Act::Upgrade))?;
-                (!doing.is_busy && !is_early).then(|| (it.machine.clone(), act))
+                doing.is_free().then(|| (it.machine.clone(), act))
             });
             due.collect()
         };
@@ -63,50 +59,6 @@ impl Control {
         }
     }
 
-    /// The machine whose agent is to be replaced now, where there is one: it is there, its agent
-    /// calls, and is another program than ours.
-    fn upgrade_due(&self, agents: &BTreeMap<MachineName, AgentSeen>) -> Option<MachineName> {
-        let programs = self.parts.fleet.programs();
-        let mut known = self.machines();
-        let Machines { by_name, doing, upgrades, .. } = &mut *known;
-        let is_fresh = |name: &MachineName| agents.get(name).is_some_and(AgentSeen::is_fresh);
-        let other: BTreeSet<&MachineName> =
-            by_name.keys().filter(|name| upgrades.is_other(programs.get(*name))).collect();
-        // One that is gone is waited for no longer, either.
-        let is_done = |name: &MachineName| {
-            by_name.get(name).is_none_or(|it| it.machine.phase != MachinePhase::Ready)
-                || (is_fresh(name) && !other.contains(name))
-        };
-        let now = Instant::now();
-        let may = |name: &MachineName| {
-            let doing = doing.get(name).copied().unwrap_or_default();
-            let is_early = doing.not_before.is_some_and(|at| at > now);
-            let ready = by_name.get(name).is_some_and(|it| {
-                it.machine.phase == MachinePhase::Ready && it.machine.access.is_some()
-            });
-            ready && is_fresh(name) && !doing.is_busy && !is_early
-        };
-        let next = other.iter().copied().filter(|name| may(name)).cloned();
-        let next: Vec<MachineName> = next.collect();
-        next.into_iter().find(|name| upgrades.begin(name, is_done, now))
-    }
-
-    /// Replaces the agent.
-    async fn upgrade(&self, machine: &Machine) -> Result<Outcome, ProviderError> {
-        let programs = self.parts.fleet.programs();
-        let from = programs.get(&machine.name).map_or("?".to_owned(), |it| it.version.clone());
-        info!(machine.name = %machine.name, agent.version = %from, "an agent is another program than this one, and is replaced");
-        if let Err(ProviderError { why, is_transient }) = self.bring(machine).await {
-            self.machines().upgrades.failed(&machine.name);
-            let name = &machine.name;
-            let why = format!(
-                "the agent of {name} is of another version ({from}) and cannot be replaced: {why}"
-            );
-            return Err(ProviderError { why, is_transient });
-        }
-        Ok(Outcome::Upgraded { from })
-    }
-
     async fn act(&self, machine: &Machine, act: Act) -> Option<Outcome> {
         let done = match act {
             Act::Ensure => match self.provider(machine.provider) {
@@ -117,7 +69,7 @@ impl Control {
                 }),
                 Err(error) => Err(error),
             },
-            Act::Bring => self.bring(machine).await.map(|()| None),
+            Act::Bring => self.bring(machine, false).await.map(|()| None),
             Act::Upgrade => self.upgrade(machine).await.map(Some),
             Act::Remove => self.give_back(machine).await.map(|()| Some(Outcome::Gone)),
         };
@@ -127,7 +79,11 @@ impl Control {
     }
 
     /// Brings the agent.
-    async fn bring(&self, machine: &Machine) -> Result<(), ProviderError> {
+    pub(super) async fn bring(
+        &self,
+        machine: &Machine,
+        runs_another: bool,
+    ) -> Result<(), ProviderError> {
         let lasting = |why: &str| ProviderError::lasting(format!("{}: {why}", machine.name));
         let access =
             machine.access.as_ref().ok_or_else(|| lasting("nobody said how to reach it"))?;
@@ -145,6 +101,7 @@ impl Control {
             control: &control,
             authority: self.parts.authority.digest().as_str(),
             anew: machine.phase == MachinePhase::Bringing,
+            runs_another,
             knows: &knows,
         };
         bring(&shell, &self.parts.program, home, invite).await.map_err(|error: BringError| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use toehold_core::machines::{Need, surplus};
+use toehold_core::machines::{Listed, Need, surplus};
 use toehold_core::model::{Machine, MachineName, MachinePhase, Provider as Kind};
 use tracing::{info, warn};
 
@@ -82,13 +82,14 @@ impl Control {
             known.asked.prices = prices;
             known.asked.prices_at = Some(Instant::now());
         }
+        let asked_at = self.clock().now();
         let given = provider.observe().await.map_err(|error| error.why)?;
         let found = {
             let mut known = self.machines();
             let machines: BTreeMap<MachineName, Machine> =
                 known.by_name.iter().map(|(name, it)| (name.clone(), it.machine.clone())).collect();
             let found = surplus(&machines, kind, &given);
-            known.given.insert(kind, given);
+            known.given.insert(kind, Listed { asked_at, machines: given });
             found
         };
         for given in found.give_back {

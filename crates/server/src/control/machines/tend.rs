@@ -8,13 +8,13 @@ use toehold_core::machines::{Configures, Limits, Need, Sight, Yard, decide, to_c
 use toehold_core::model::{
     Event, EventKind, Goal, InstanceId, Machine, MachineName, MachinePhase, Subject,
 };
+use toehold_host::digest;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
 
 use super::configure;
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
-use crate::provider::bring::digest;
 use crate::secret::random_bytes;
 
 /// How often is looked where nothing calls for it.
@@ -25,8 +25,8 @@ const NAMES: usize = 8;
 
 /// Runs until shutdown.
 pub(in crate::control) async fn run(control: Arc<Control>) {
-    match digest(&control.parts.program).await {
-        Ok(own) => control.machines().upgrades.own = own.parse().ok(),
+    match digest::of_file(&control.parts.program).await {
+        Ok(own) => control.machines().upgrades.own = Some(own),
         Err(error) => warn!(%error, "agents of another version are not replaced"),
     }
     let mut tick = tokio::time::interval(LOOK);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::dial::is_no_host;
+use crate::address::is_no_host;
 use crate::source::SourceError;
 use crate::source::remote::Remote;
 
@@ -14,7 +14,7 @@ const LOOKED_UP: Duration = Duration::from_secs(10);
 /// the configuration of SSH or a proxy alone knows, and git says what is wrong with any other.
 ///
 /// # Errors
-/// Where one of them is of the local link.
+/// Where one of them is of the local link, or of no host at all.
 pub(crate) async fn find(remote: &Remote) -> Result<Vec<IpAddr>, SourceError> {
     let Some((host, port)) = remote.host() else { return Ok(Vec::new()) };
     let looked_up = tokio::time::timeout(LOOKED_UP, tokio::net::lookup_host((host, port))).await;
@@ -22,10 +22,7 @@ pub(crate) async fn find(remote: &Remote) -> Result<Vec<IpAddr>, SourceError> {
     let mut found: Vec<IpAddr> = found.map(|it| it.ip()).collect();
     found.dedup();
     match found.iter().find(|address| is_no_host(**address)) {
-        // Nobody's in another way, as `0.0.0.0` is: git finds nobody there.
-        Some(address) => {
-            Err(SourceError::OfTheLink { remote: remote.to_string(), address: *address })
-        }
+        Some(address) => Err(SourceError::NoHost { remote: remote.to_string(), address: *address }),
         None => Ok(found),
     }
 }

@@ -1,25 +1,26 @@
-//! Whether an address is one of the public internet.
+//! What an address is, before anything is called there: of the public internet, or nobody's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether anybody could be reached there who is not on this machine, in its network, or the
 /// machine's own provider.
-pub(super) fn is_public(ip: IpAddr) -> bool {
+pub(crate) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
     }
 }
 
-/// Whether it is an address of the local link, where clouds keep a machine's own secrets: nobody
-/// means that one, whatever else of a network is allowed.
-pub(super) fn is_of_the_link(ip: IpAddr) -> bool {
+/// Whether nobody who is meant has this address: of the local link, where clouds keep a machine's
+/// own secrets, or of no host at all. It is called by nobody, whatever else of a network is allowed.
+pub(crate) fn is_no_host(ip: IpAddr) -> bool {
+    let is_none = |v4: Ipv4Addr| v4.is_link_local() || v4.is_unspecified() || v4.is_multicast();
     match ip {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => match v4_of(v6) {
-            Some(v4) => v4.is_link_local(),
-            None => v6.is_unicast_link_local(),
-        },
+        IpAddr::V4(v4) => is_none(v4),
+        IpAddr::V6(v6) => v4_of(v6).map_or_else(
+            || v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast(),
+            is_none,
+        ),
     }
 }
 
@@ -90,19 +91,23 @@ mod tests {
     }
 
     #[test]
-    fn the_local_link_is_known_however_it_is_written() {
-        for link in [
+    fn what_is_nobodys_is_known_however_it_is_written() {
+        for none in [
             "169.254.169.254",
             "169.254.0.1",
             "fe80::1",
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
         ] {
-            assert!(is_of_the_link(link.parse().expect(link)), "{link}");
+            assert!(is_no_host(none.parse().expect(none)), "{none}");
         }
         for other in ["10.0.0.1", "127.0.0.1", "::1", "fd00::1", "1.1.1.1"] {
-            assert!(!is_of_the_link(other.parse().expect(other)), "{other}");
+            assert!(!is_no_host(other.parse().expect(other)), "{other}");
         }
     }
 }
