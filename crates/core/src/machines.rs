@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+pub use go::IDLE;
 pub use outcome::{Outcome, outcome};
 pub use playbook::{Configures, Played, configure_again, playbook_outcome, to_configure};
 pub use surplus::{Surplus, surplus};
@@ -74,8 +75,8 @@ pub struct Need {
     pub waiting: usize,
 }
 
-/// What may be made.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What may be made, and for how long it is kept.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// At most so many machines of elastic providers at once.
     pub machines: usize,
@@ -85,6 +86,15 @@ pub struct Limits {
     pub prices: BTreeMap<String, f64>,
     /// The size of a machine whose app names none.
     pub size: String,
+    /// How long a machine that was made for an app is kept after its last instance.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (hourly, prices, size) = (None, BTreeMap::new(), String::new());
+        Self { machines: 0, hourly, prices, size, idle: IDLE }
+    }
 }
 
 /// All that a decision about machines rests on.
@@ -100,7 +110,7 @@ pub struct Yard<'a> {
     pub needs: &'a [Need],
     /// Apps whose machines are configured by a playbook.
     pub playbooks: &'a [Configures],
-    /// What may be made.
+    /// What may be made, and for how long it is kept.
     pub limits: &'a Limits,
     /// Endings for new names, none of them used before.
     pub fresh: &'a [String],

@@ -1,6 +1,7 @@
 //! `server.toml`: where, while `toehold.toml` says what. Nothing in it is required.
 
 mod forge;
+mod machines;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -11,11 +12,11 @@ use serde::Deserialize;
 use thiserror::Error;
 use toehold_core::model::AppName;
 
-use crate::provider::digitalocean;
 use crate::source::webhook::Forge;
 use crate::{alertmanager, mirror, notify};
 
 pub use forge::{ForgeSettings, GithubApp, Poll};
+pub use machines::{Idle, MachineSettings};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -145,39 +146,6 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self { artifacts: 20, artifact_bytes: 10 * 1024 * 1024 * 1024, builds: 200 }
-    }
-}
-
-/// `[machines]`: machines other than the one Toehold runs on.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MachineSettings {
-    /// Where agents of other machines are listened for; nowhere where absent.
-    pub listen: Option<SocketAddr>,
-    /// What they dial, as `host:port`; `listen` where absent.
-    pub address: Option<String>,
-    /// At most so many machines are made.
-    pub most: usize,
-    /// At most so much an hour is spent on machines that are made, in their provider's currency.
-    pub most_per_hour: Option<f64>,
-    /// `[machines.digitalocean]`.
-    pub digitalocean: Option<digitalocean::Settings>,
-}
-
-impl Default for MachineSettings {
-    fn default() -> Self {
-        Self { listen: None, address: None, most: 10, most_per_hour: None, digitalocean: None }
-    }
-}
-
-impl MachineSettings {
-    /// What an agent on another machine dials; `None` where nobody would answer, or where nobody
-    /// says by which address this machine is reached.
-    #[must_use]
-    pub fn control(&self) -> Option<String> {
-        let listen = self.listen?;
-        let stated = self.address.clone();
-        stated.or_else(|| (!listen.ip().is_unspecified()).then(|| listen.to_string()))
     }
 }
 

@@ -17,8 +17,8 @@ pub const LOST_AFTER: Duration = Duration::from_mins(1);
 /// A machine without instances, of which nothing was heard for so long, is of no use.
 const USELESS_AFTER: Duration = Duration::from_mins(5);
 
-/// A machine that was made for an app is kept for so long after its last instance: the next deploy
-/// may want it.
+/// A machine that was made for an app is kept for so long after its last instance, unless the
+/// operator says otherwise ([`Limits::idle`](super::Limits::idle)): the next deploy may want it.
 pub const IDLE: Duration = Duration::from_mins(2);
 
 /// A machine that could not be had is remembered for so long, so that it is not tried for ever.
@@ -101,7 +101,10 @@ pub(super) fn leaving(machine: &Machine, sight: Sight, yard: Yard<'_>) -> Option
             "it failed".to_owned()
         }
         (MachinePhase::Ready, MachineGoal::Run)
-            if is_ours && machine.app.is_some() && !is_wanted && sight.empty >= IDLE =>
+            if is_ours
+                && machine.app.is_some()
+                && !is_wanted
+                && sight.empty >= yard.limits.idle =>
         {
             format!("it has had no instance for {}", tell::duration(sight.empty))
         }

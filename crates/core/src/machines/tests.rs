@@ -53,7 +53,7 @@ pub(super) fn machine(
 
 impl Scene {
     fn new(provider: Provider, machines: &[&str]) -> Self {
-        let limits = Limits { machines: 5, size: "small".into(), ..Limits::default() };
+        let limits = Limits { machines: 5, size: "small".into(), idle: IDLE, ..Limits::default() };
         let mut scene = Self { limits, ..Self::default() };
         for line in machines {
             scene.add(provider, line);
@@ -218,6 +218,11 @@ fn what_nobody_needs_is_given_back() {
     Scene::new(CLOUD, &["a: ready empty=119s"]).decides("nothing");
     Scene::new(CLOUD, &["a: ready empty=120s"]).decides("a leaving");
     Scene::new(CLOUD, &["a: ready empty=120s"]).waits(1).decides("nothing");
+    let mut patient = Scene::new(CLOUD, &["a: ready empty=120s"]);
+    patient.limits.idle = Duration::from_secs(121);
+    patient.decides("nothing");
+    patient.limits.idle = Duration::from_secs(5);
+    patient.decides("a leaving");
     Scene::new(CLOUD, &["a: lost silent=99s"]).decides("a leaving");
     Scene::new(CLOUD, &["a: lost silent=99s instances=1"]).decides("nothing");
     Scene::new(CLOUD, &["a: failed silent=99s for=3600s"]).decides("a leaving");

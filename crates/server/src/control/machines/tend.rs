@@ -102,6 +102,7 @@ impl Control {
             hourly: settings.most_per_hour,
             prices: self.machines().asked.prices.clone(),
             size: size.unwrap_or_default(),
+            idle: settings.idle.0,
         }
     }
 
