@@ -5,7 +5,7 @@ mod machines;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use toehold_core::model::{AppName, BranchName, CommitId, MachineName, Number, Split, Track};
 
 pub use machines::{AddMachine, Machines};
@@ -181,6 +181,17 @@ pub struct Demo {
     /// each part, and what Toehold itself takes
     #[arg(long)]
     pub drill: bool,
+    /// Instead of the story: a forge, a cloud and its machines, Ansible and a mail server, and what
+    /// goes wrong with each; the machines are made here, which takes root
+    #[arg(long, value_name = "KIND", conflicts_with = "drill")]
+    pub machines: Option<Elsewhere>,
+}
+
+/// Machines other than this one.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Elsewhere {
+    /// Network namespaces with an SSH server each
+    Ssh,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

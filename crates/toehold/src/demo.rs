@@ -1,12 +1,15 @@
 //! `toehold demo`: the whole story in about a minute, on real parts: a real git repository, a real
 //! Node app with its real tests, three real processes, real visitors. It fails loudly where
-//! anything of it did not truly happen.
+//! anything of it did not truly happen. With machines elsewhere it is another story: they are hosts
+//! made here, of a cloud made here.
 
 mod acts;
 mod app;
 mod drill;
+mod elsewhere;
 mod parts;
 mod postbox;
+mod senses;
 mod share;
 mod stage;
 mod visitors;
@@ -15,10 +18,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::args::Demo;
+use crate::args::{Demo, Elsewhere};
 use crate::context::Context;
 use crate::report::{Failure, Outcome};
 use crate::show::{self, paint, time::took};
+use elsewhere::World;
+use postbox::Postbox;
 use stage::Stage;
 
 /// How many requests a second the visitors make.
@@ -28,9 +33,24 @@ const VISITORS_PER_SECOND: u32 = 100;
 pub fn run(context: &Context, demo: &Demo) -> Outcome {
     let teller = Teller { json: context.json(), began: Instant::now() };
     context.block_on(async {
-        let mut stage = Stage::build(&teller).await?;
+        let root = stage::ground()?;
+        let postbox = Postbox::default();
+        let world = demo.machines.map(|Elsewhere::Ssh| World::make(&teller, &root, &postbox));
+        let mut world = world.transpose().inspect_err(|_| stage::leave(&root))?;
+        let settings = match &world {
+            Some(world) => world.settings().to_owned(),
+            None => postbox.open().await?,
+        };
+        let mut stage = Stage::build(&teller, root, postbox, &settings).await?;
+        let told = async {
+            match &mut world {
+                Some(world) => elsewhere::play(&teller, &mut stage, world).await,
+                None if demo.drill => drill::play(&teller, &mut stage).await,
+                None => tell(&teller, &mut stage).await,
+            }
+        };
         let told = tokio::select! {
-            told = play(&teller, &mut stage, demo.drill) => told,
+            told = told => told,
             _ = tokio::signal::ctrl_c() => Err(Failure::no("the story was stopped")),
         };
         match told {
@@ -44,10 +64,6 @@ pub fn run(context: &Context, demo: &Demo) -> Outcome {
             }
         }
     })
-}
-
-async fn play(teller: &Teller, stage: &mut Stage, drill: bool) -> Outcome {
-    if drill { drill::play(teller, stage).await } else { tell(teller, stage).await }
 }
 
 async fn tell(teller: &Teller, stage: &mut Stage) -> Outcome {

@@ -76,7 +76,7 @@ impl MailServer {
             Security::Tls => "tls",
         };
         let mut command = Command::new(python());
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/notify/smtp_server.py"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenery/src/mail_server.py"));
         command.args(["--port", &setup.port.to_string(), "--security", security]);
         if let Some(pair) = &setup.certificate {
             command.arg("--certificate").arg(&pair.certificate).arg("--key").arg(&pair.key);

@@ -82,6 +82,32 @@ clear = "memory < 40%"
 feature1 = { default = true }
 "#;
 
+/// What is added where it runs on machines of a cloud.
+const ELSEWHERE: &str = r#"
+[machines]
+provider = "digitalocean"
+playbook = "ops/site.yml"
+"#;
+
+/// How its team configures a machine.
+const PLAYBOOK: &str = r#"- name: Make a machine fit for the app
+  hosts: app_tokens
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: /usr/bin/python3
+  tasks:
+    - name: Make a folder for what the team leaves
+      ansible.builtin.file:
+        path: /var/lib/toehold-agent/team
+        state: directory
+        mode: "0755"
+    - name: Say whose machine it is
+      ansible.builtin.copy:
+        dest: /var/lib/toehold-agent/team/motd
+        content: "{{ inventory_hostname }} runs {{ toehold_app }}\n"
+        mode: "0644"
+"#;
+
 /// What a canary that burns CPU adds.
 const BURN: &str = "
 // The new price engine works things out ahead of time.
@@ -100,6 +126,12 @@ pub fn write(folder: &Path) -> Outcome {
         put(&folder.join(path), text)?;
     }
     put(&folder.join("toehold.toml"), CONFIG)
+}
+
+/// Lets it run on machines of a cloud, configured by a playbook of its own.
+pub fn go_elsewhere(folder: &Path) -> Outcome {
+    put(&folder.join("toehold.toml"), &format!("{CONFIG}{ELSEWHERE}"))?;
+    put(&folder.join("ops/site.yml"), PLAYBOOK)
 }
 
 /// Changes the words of the front page.

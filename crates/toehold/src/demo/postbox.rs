@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::report::Failure;
+
 /// How long a client may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -19,10 +21,11 @@ pub struct Postbox {
 }
 
 impl Postbox {
-    /// Takes letters on a loopback port of its own; gives the port.
-    pub async fn open(&self) -> std::io::Result<u16> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
+    /// Takes letters on a loopback port of its own; gives the settings that lead there.
+    pub async fn open(&self) -> Result<String, Failure> {
+        let cannot = |error: std::io::Error| Failure::world("cannot take mail").because(&error);
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(cannot)?;
+        let port = listener.local_addr().map_err(cannot)?.port();
         let postbox = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -33,7 +36,15 @@ impl Postbox {
                 });
             }
         });
-        Ok(port)
+        Ok(format!(
+            "[mail]\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"plain\"\n\
+             from = \"toehold@localhost\"\nto = [\"team@localhost\"]\n"
+        ))
+    }
+
+    /// Puts a letter in.
+    pub fn put(&self, letter: String) {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
     }
 
     /// The subject of the first letter whose subject has `words` in it.
@@ -63,7 +74,7 @@ impl Postbox {
                 "DATA" => {
                     writer.write_all(b"354 go on\r\n").await?;
                     let letter = read_letter(&mut reader).await?;
-                    self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+                    self.put(letter);
                     b"250 taken\r\n"
                 }
                 _ => b"502 not here\r\n",

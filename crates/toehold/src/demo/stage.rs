@@ -36,35 +36,33 @@ pub struct Stage {
     pub client: Client,
     /// Where visitors come in.
     pub port: u16,
+    /// Where forges call.
+    pub api: u16,
     toehold: Child,
     visitors: Option<Visitors>,
 }
 
 impl Stage {
-    /// Makes the folder, the repository and the app, and starts Toehold.
-    pub async fn build(teller: &Teller) -> Result<Self, Failure> {
-        for program in ["git", "node", "npm"] {
-            needs(program)?;
-        }
-        let cannot = |error: std::io::Error| Failure::world("cannot set the stage").because(&error);
-        let root = std::env::temp_dir().join(format!("toehold-demo-{}", std::process::id()));
+    /// Makes the repository and the app in the story's folder, and starts Toehold with these
+    /// settings beside its addresses.
+    pub async fn build(
+        teller: &Teller,
+        root: PathBuf,
+        postbox: Postbox,
+        settings: &str,
+    ) -> Result<Self, Failure> {
         let (repository, state) = (root.join("tokens"), root.join("state"));
-        // Nobody else of this machine looks in, or put something there before.
-        std::fs::DirBuilder::new().mode(0o700).create(&root).map_err(cannot)?;
-        std::fs::create_dir_all(&repository).map_err(cannot)?;
-        std::fs::create_dir_all(&state).map_err(cannot)?;
-        let postbox = Postbox::default();
-        let mail_port = postbox.open().await.map_err(cannot)?;
-        let (port, api) = (free_port().map_err(cannot)?, free_port().map_err(cannot)?);
-        let settings = format!(
-            "listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n\n[mail]\nhost = \"127.0.0.1\"\n\
-             port = {mail_port}\nsecurity = \"plain\"\nfrom = \"toehold@localhost\"\nto = [\"team@localhost\"]\n"
-        );
-        std::fs::write(state.join("server.toml"), settings).map_err(cannot)?;
+        std::fs::create_dir_all(&repository).map_err(|error| cannot(&error))?;
+        std::fs::create_dir_all(&state).map_err(|error| cannot(&error))?;
+        let (port, api) = (free_port()?, free_port()?);
+        let addresses = format!("listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n\n");
+        std::fs::write(state.join("server.toml"), addresses + settings)
+            .map_err(|error| cannot(&error))?;
         teller.act("Toehold comes up: control plane, proxy and agent")?;
         let toehold = start(&state, &root)?;
         let client = Client::socket(state.join("run/api.sock"));
-        let mut stage = Self { root, repository, postbox, client, port, toehold, visitors: None };
+        let mut stage =
+            Self { root, repository, postbox, client, port, api, toehold, visitors: None };
         stage.came_up().await?;
         teller.happened("three processes, no root, nothing to install")?;
         stage.begin_repository()?;
@@ -270,17 +268,41 @@ impl Stage {
     }
 }
 
-fn needs(program: &str) -> Outcome {
-    let found = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-    match found {
-        Ok(answer) if answer.status.success() => Ok(()),
-        _ => Err(Failure::user(format!("the demo needs {program}, and it is not here"))
-            .hint("script/demo sees to it; or: apt-get install git nodejs npm")),
+/// The folder of a story, once it is sure that what every story needs is here.
+pub fn ground() -> Result<PathBuf, Failure> {
+    for program in ["git", "node", "npm"] {
+        needs(program)?;
     }
+    let root = std::env::temp_dir().join(format!("toehold-demo-{}", std::process::id()));
+    // Nobody else of this machine looks in, or put something there before.
+    std::fs::DirBuilder::new().mode(0o700).create(&root).map_err(|error| cannot(&error))?;
+    Ok(root)
 }
 
-fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Leaves the folder of a story that did not begin.
+pub fn leave(root: &Path) {
+    // What cannot be removed is in nobody's way.
+    let _ = std::fs::remove_dir_all(root);
+}
+
+/// Fails where a program is not here.
+pub fn needs(program: &str) -> Outcome {
+    // What it says to this does not matter, only that it is there.
+    if Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok() {
+        return Ok(());
+    }
+    Err(Failure::user(format!("the demo needs {program}, and it is not here"))
+        .hint("script/demo sees to it, or install it with your system's package manager"))
+}
+
+fn cannot(error: &std::io::Error) -> Failure {
+    Failure::world("cannot set the stage").because(error)
+}
+
+/// A loopback port where nobody listens.
+pub fn free_port() -> Result<u16, Failure> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| cannot(&error))?;
+    Ok(listener.local_addr().map_err(|error| cannot(&error))?.port())
 }
 
 fn start(state: &Path, root: &Path) -> Result<Child, Failure> {

@@ -1,11 +1,23 @@
-//! `toehold demo`, which fails where anything of the story did not truly happen.
+//! `toehold demo`, which fails where anything of its stories did not truly happen.
 
 use std::process::{Command, Stdio};
 
 #[test]
 fn the_whole_story_is_true() {
+    is_true(&["--json", "demo"]);
+}
+
+#[test]
+fn the_story_on_machines_of_a_cloud_is_true() {
+    // Said aloud where hosts cannot be made here.
+    if crate::hosts::network().is_some() {
+        is_true(&["--json", "demo", "--machines", "ssh"]);
+    }
+}
+
+fn is_true(arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_toehold"))
-        .args(["--json", "demo"])
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .expect("the program runs");
