@@ -194,23 +194,31 @@ impl<'a> Run<'a> {
                 if !reused {
                     shared.set_aside(instance, "it broke off without an answer");
                 }
-                self.repeat(spare, Page::BROKEN)
+                self.repeat(spare, Page::BROKEN, true)
+            }
+            Trouble::CutOff => {
+                instance.meter.failed(worker.index);
+                self.wary = true;
+                shared.set_aside(instance, "its machine does not answer");
+                // Who is cut off is not asked twice as much by it.
+                self.repeat(spare, Page::BROKEN, false)
             }
             Trouble::Garbled => {
                 instance.meter.failed(worker.index);
-                self.repeat(spare, Page::GARBLED)
+                self.repeat(spare, Page::GARBLED, true)
             }
         }
     }
 
-    /// The same request once more, where that is harmless and within the budget.
+    /// The same request once more, where that is harmless and, if it is `paid`, within the budget.
     fn repeat(
         &mut self,
         spare: Option<&Request<Upload>>,
         page: Page,
+        paid: bool,
     ) -> Result<Request<Upload>, Page> {
         let request = spare.and_then(again).ok_or(page)?;
-        if self.repeated == MAX_REPEATED || !self.app.meter.spend(self.worker.index) {
+        if self.repeated == MAX_REPEATED || paid && !self.app.meter.spend(self.worker.index) {
             return Err(page);
         }
         self.repeated += 1;

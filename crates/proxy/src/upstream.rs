@@ -161,6 +161,7 @@ impl Pools {
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
+        socket::watch(&stream)?;
         let (socket, lookout) = socket::both(stream);
         let (sender, connection) =
             self.settings.handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;

@@ -1,5 +1,6 @@
 //! One try at one instance, held to its time.
 
+use std::error::Error;
 use std::io;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) enum Trouble {
     Unsent { request: Box<Request<Upload>>, why: String },
     /// It was sent, and the connection ended before an answer.
     Broken { reused: bool },
+    /// It was sent, and the instance's machine is gone or cut off.
+    CutOff,
     /// What came is not HTTP.
     Garbled,
     /// No answer came in time.
@@ -99,9 +102,24 @@ fn trouble(failure: Failure, progress: Option<&Progress>) -> Trouble {
             Trouble::Unsent { request, why: "it closed a connection at once".into() }
         }
         Failure::Sent { error, .. } if error.is_parse() => Trouble::Garbled,
+        Failure::Sent { error, .. } if is_cut_off(&error) => Trouble::CutOff,
         Failure::Sent { reused, .. } => Trouble::Broken { reused },
     }
 }
+
+/// Whether the other machine acknowledged nothing, or the way to it is gone.
+fn is_cut_off(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| {
+        matches!(
+            cause.kind(),
+            io::ErrorKind::TimedOut
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+        )
+    })
+}
+
 /// Whether a connection failed for want of something here: the instance is not to blame.
 fn is_ours(error: &io::Error) -> bool {
     const ENOMEM: i32 = 12;

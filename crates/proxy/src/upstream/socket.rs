@@ -1,14 +1,26 @@
-//! A socket to an instance that can be looked at while hyper holds it.
+//! A socket to an instance that can be looked at while hyper holds it, and that notices when its
+//! machine is cut off.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// The longest another machine may leave unacknowledged what was sent to it: its kernel does so at
+/// once, however slow its instances are, so one that does not is gone or cut off.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+
+/// How long a connection is silent before the other machine is asked whether it is still there.
+const ASK_AFTER: Duration = Duration::from_secs(2);
+
+/// How long until it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// hyper's side of the socket. One thread uses both sides, so the lock is never waited for; it is
 /// there because hyper wants a socket that could be sent to another thread.
@@ -23,6 +35,18 @@ pub(super) struct Lookout(Arc<Mutex<TcpStream>>);
 pub(super) fn both(stream: TcpStream) -> (Socket, Lookout) {
     let stream = Arc::new(Mutex::new(stream));
     (Socket(stream.clone()), Lookout(stream))
+}
+
+/// Lets the connection break once the other machine acknowledges nothing any more, whether something
+/// was sent to it or an answer is waited for. On this machine nothing is ever lost.
+pub(super) fn watch(stream: &TcpStream) -> io::Result<()> {
+    if stream.peer_addr()?.ip().is_loopback() {
+        return Ok(());
+    }
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    let asks = TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_AGAIN);
+    socket.set_tcp_keepalive(&asks)
 }
 
 impl Lookout {

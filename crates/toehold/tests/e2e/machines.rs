@@ -122,8 +122,11 @@ fn what_a_machine_that_is_cut_off_had_runs_elsewhere_and_nobody_is_lost() {
     until("both are routed to", || {
         (app.status()["route"]["arms"][0]["targets"].as_array()?.len() == 2).then_some(())
     });
+    // The proxy keeps connections to both.
+    app.visits(30);
     hosts.all()[1].cable(false);
-    // Visitors are served by the other one: the proxy passes over what it cannot reach.
+    // Visitors are served by the other one: the proxy passes over what it cannot reach, and asks
+    // again what it had sent to what does not answer.
     assert_eq!(app.visits(30).len(), 1);
     until("its silence is noticed", || {
         (stage.json(&["machines", "ls"])[2]["heard"] == false).then_some(())
