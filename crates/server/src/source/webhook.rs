@@ -29,6 +29,12 @@ pub enum WebhookRefusal {
         "no webhook secret is set for this app: set one here and at the forge, then deliver again"
     )]
     NoSecret,
+    /// Nobody has set a secret of this forge, and it comes from another one.
+    #[error("{}", elsewhere(*forge))]
+    Elsewhere {
+        /// Which.
+        forge: Forge,
+    },
     /// There is no signature.
     #[error("the request is not signed: set the secret at the forge too")]
     Unsigned,
@@ -55,7 +61,7 @@ impl WebhookRefusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unsigned | Self::Sha1Only | Self::Malformed => 401,
-            Self::NoSecret | Self::Mismatch | Self::Stale => 403,
+            Self::NoSecret | Self::Elsewhere { .. } | Self::Mismatch | Self::Stale => 403,
             Self::TooLong => 413,
         }
     }
@@ -93,11 +99,7 @@ pub enum DeliveryError {
         why: String,
     },
     /// It comes from another forge than the address is for.
-    #[error(
-        "this is a delivery of {}: let it be delivered to /webhooks/{forge}/APP, and write \
-         [apps.APP.{forge}] in server.toml",
-        .forge.title()
-    )]
+    #[error("{}", elsewhere(*forge))]
     Elsewhere {
         /// Which.
         forge: Forge,
@@ -134,12 +136,28 @@ pub fn verify(
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), WebhookRefusal> {
+    // Who set up the right forge and wrote down the wrong address is told of both. This says
+    // nothing that is not public: the headers are theirs.
+    if secrets.is_empty()
+        && forge == Forge::Github
+        && let Some(forge) = github::imitated_by(headers)
+    {
+        return Err(WebhookRefusal::Elsewhere { forge });
+    }
     match forge {
         Forge::Github => github::verify(secrets, headers, body),
         Forge::Gitlab => gitlab::verify(secrets, headers, body, now),
         Forge::Gitea | Forge::Forgejo => gitea::verify(secrets, headers, body),
         Forge::Bitbucket => bitbucket::verify(secrets, headers, body),
     }
+}
+
+fn elsewhere(forge: Forge) -> String {
+    format!(
+        "this is a delivery of {}: let it be delivered to /webhooks/{forge}/APP, and write \
+         [apps.APP.{forge}] in server.toml",
+        forge.title()
+    )
 }
 
 /// Reads a delivery that [`verify`] believed.

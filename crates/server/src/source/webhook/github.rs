@@ -24,13 +24,16 @@ pub(super) fn verify(
     verify_hex(&secrets, body, digits)
 }
 
+/// Who sends GitHub's headers beside its own.
+pub(super) fn imitated_by(headers: &HeaderMap) -> Option<Forge> {
+    let imitators = [("x-forgejo-event", Forge::Forgejo), ("x-gitea-event", Forge::Gitea)];
+    imitators.into_iter().find(|(name, _)| headers.contains_key(*name)).map(|(_, forge)| forge)
+}
+
 /// Reads a delivery.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Delivery, DeliveryError> {
-    // They send GitHub's headers beside their own.
-    for (name, forge) in [("x-forgejo-event", Forge::Forgejo), ("x-gitea-event", Forge::Gitea)] {
-        if headers.contains_key(name) {
-            return Err(DeliveryError::Elsewhere { forge });
-        }
+    if let Some(forge) = imitated_by(headers) {
+        return Err(DeliveryError::Elsewhere { forge });
     }
     let id = delivery_id(headers, &["x-github-delivery"])?;
     let kind = match event(headers, "x-github-event")? {

@@ -238,6 +238,13 @@ fn a_delivery_of_gitea_is_not_taken_for_one_of_github() {
     }
     let taken = super::read(&headers, b"{}");
     assert_eq!(taken, Err(DeliveryError::Elsewhere { forge: Forge::Gitea }));
+    // It is told so also where nobody could be believed.
+    let now = toehold_core::time::Timestamp::from_ms(0);
+    let refused = crate::source::webhook::verify(Forge::Github, &[], &headers, b"{}", now);
+    assert_eq!(
+        refused,
+        Err(crate::source::webhook::WebhookRefusal::Elsewhere { forge: Forge::Gitea })
+    );
     headers.insert("x-forgejo-event", "push".parse().expect("it is a header"));
     let taken = super::read(&headers, b"{}");
     assert_eq!(taken, Err(DeliveryError::Elsewhere { forge: Forge::Forgejo }));
