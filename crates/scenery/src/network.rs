@@ -1,6 +1,8 @@
 //! A network on this machine: a bridge that this machine has an address on, and a network
 //! namespace for each host. Making them takes root.
 
+mod leftovers;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,7 @@ impl Network {
         let [_, _, high, low] = id.to_be_bytes();
         let network = Self {
             folder: folder.to_owned(),
-            prefix: format!("th{id}"),
+            prefix: leftovers::prefix(id),
             // Those of two processes at the same time come out different, with luck.
             net: [10, 64 + high % 60, low],
             made: 0,
@@ -40,6 +42,8 @@ impl Network {
         let bridge = network.bridge();
         run("ip", &["link", "add", &bridge, "type", "bridge"])
             .map_err(|_| SceneryError::NotRoot)?;
+        // Now that it is certain that this user may.
+        leftovers::sweep();
         run("ip", &["addr", "add", &format!("{}/24", network.gateway()), "dev", &bridge])?;
         run("ip", &["link", "set", &bridge, "up"])?;
         Ok(network)
