@@ -40,6 +40,14 @@ enum Proof {
 }
 
 impl Caller {
+    /// Who brought a token in a way of their own.
+    pub(crate) async fn by_token(door: &Door, peer: Peer, token: &str) -> Result<Self, Unable> {
+        match door.control.tokens().verify(token).await {
+            Ok(principal) => Ok(Self { principal, proof: Proof::Token(Secret::new(token)) }),
+            Err(refused) => Err(failed(door, Some(peer), refused)),
+        }
+    }
+
     /// The name events show.
     pub(crate) fn actor(&self) -> &str {
         &self.principal.name

@@ -2,6 +2,7 @@
 //! Jenkins drives Toehold: a job is an app, a build is a build. The token is the password.
 
 pub(crate) mod build;
+pub(crate) mod invoke;
 pub(crate) mod notify;
 pub(crate) mod queue;
 mod shape;

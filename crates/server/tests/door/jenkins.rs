@@ -55,3 +55,33 @@ async fn what_a_token_may_not_see_is_in_no_list() {
     let unknown = Ask::post("/jenkins/job/shop/buildWithParameters?VERSION=1").token(&shop);
     assert_eq!(stage.ask(unknown).await.is(400).problem(), "parameter_unusable");
 }
+
+#[tokio::test]
+async fn the_generic_webhook_trigger_takes_its_token_in_three_ways() {
+    let stage = Stage::with_shop().await;
+    let token = stage.token(&["deploy:shop"]).await;
+    for base in ["/generic-webhook-trigger/invoke", "/jenkins/generic-webhook-trigger/invoke"] {
+        stage.ask(Ask::post(base)).await.is(401);
+        let ways = [
+            Ask::post(&format!("{base}?token={token}")),
+            Ask::post(base).header("token", &token),
+            Ask::post(base).token(&token),
+        ];
+        for ask in ways {
+            // It was let in, and there is nothing to build yet.
+            assert_eq!(stage.ask(ask).await.is(409).problem(), "nothing_pushed");
+        }
+    }
+    let ask = |query: &str| Ask::post(&format!("/generic-webhook-trigger/invoke?{query}"));
+    stage
+        .ask(ask("token=th_000000000000_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
+        .await
+        .is(401);
+    let other = stage.token(&["deploy:blog"]).await;
+    stage.ask(ask(&format!("token={other}&app=shop"))).await.is(403);
+    let tag = ask(&format!("token={token}")).json(&serde_json::json!({ "ref": "refs/tags/v1" }));
+    let passed_over = stage.ask(tag).await.is(200).value();
+    assert_eq!(passed_over["jobs"]["shop"]["triggered"], false, "{passed_over}");
+    // Anywhere else a token in the address opens nothing.
+    stage.ask(Ask::post(&format!("/deploy?token={token}"))).await.is(401);
+}

@@ -145,3 +145,32 @@ fn what_jenkins_passed_is_deployed_once_and_nothing_else_is() {
     let elsewhere = notify(&stage, "", &basic, &told(8, "FINALIZED", "SUCCESS", &"5".repeat(40)));
     assert_eq!(elsewhere.0, 404, "it was not pushed here: {}", elsewhere.1);
 }
+
+#[test]
+fn a_webhook_that_woke_a_job_wakes_a_build() {
+    let stage = Stage::new();
+    let app = stage.app("hello");
+    app.push("main");
+    app.until_heard("v1");
+    let token = token(&app, "hook", &["deploy:hello"]);
+    app.says("v2");
+    bring(&stage, &app, "main");
+    let url =
+        format!("http://127.0.0.1:{}/generic-webhook-trigger/invoke?token={token}", stage.api);
+    let push = |reference: &str, after: &str| {
+        let body = serde_json::json!({ "ref": reference, "after": after }).to_string();
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "-H", "Content-Type: application/json"])
+            .args(["--data", &body, &url])
+            .output();
+        let answer = said(&output.expect("curl runs"));
+        serde_json::from_str::<serde_json::Value>(&answer).expect(&answer)
+    };
+    let commit = app.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let other = push("refs/heads/elsewhere", &commit);
+    assert_eq!(other["jobs"]["hello"]["triggered"], false, "{other}");
+    let taken = push("refs/heads/main", &commit);
+    assert_eq!(taken["jobs"]["hello"]["triggered"], true, "{taken}");
+    app.until_heard("v2");
+    assert_eq!(app.events("build.queued").len(), 2, "one for each of the two commits");
+}

@@ -165,6 +165,9 @@ pub static ROUTES: &[Route] = &[
     ci(GET, "/jenkins/job/{app}/{build}/testReport/api/json", Look, "The tests of a build", || get(jenkins::build::tests)),
     ci(POST, "/jenkins/job/{app}/{build}/stop", Deploy, "Stop a build", || post(jenkins::build::stop)),
     ci(POST, "/jenkins/notify", SomeDeploy, "What the Notification plugin says of a job", || post(jenkins::notify::take)),
+    // The token is read by the handler: it may stand in the address here, and nowhere else.
+    ci(POST, "/jenkins/generic-webhook-trigger/invoke", Nothing, "What woke a job by the Generic Webhook Trigger plugin", || post(jenkins::invoke::invoke)),
+    ci(POST, "/generic-webhook-trigger/invoke", Nothing, "The same where Jenkins lay at the root", || post(jenkins::invoke::invoke)),
     git(GET, "/git/{repository}/info/refs", Look, "What git asks first; for a push, `deploy:APP` is needed", || get(git::refs)),
     git(POST, "/git/{repository}/git-receive-pack", Deploy, "git push", || post(git::push)),
     git(POST, "/git/{repository}/git-upload-pack", Look, "git fetch", || post(git::fetch)),
