@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_LENGTH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use toehold_core::model::AppName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -48,6 +48,15 @@ pub(crate) async fn forgejo(door: State<Door>, app: At<AppName>, request: Reques
 
 pub(crate) async fn bitbucket(door: State<Door>, app: At<AppName>, request: Request) -> Answer {
     take_in(Forge::Bitbucket, door, app, request).await
+}
+
+/// Some forges can be told to deliver by GET, and people look whether the address is there.
+pub(crate) async fn not_by_get(uri: Uri) -> Unable {
+    let path: String = uri.path().chars().take(200).collect();
+    let title = format!("nothing was taken in: a forge delivers to {path} by POST");
+    Unable::new(StatusCode::METHOD_NOT_ALLOWED, "post_only", title)
+        .hint("choose POST as the method of the webhook at the forge")
+        .header(ALLOW, HeaderValue::from_static("POST"))
 }
 
 type Answer = Result<(StatusCode, Json<Received>), Unable>;

@@ -240,6 +240,19 @@ async fn long_bodies_have_room_of_their_own_and_small_ones_need_none() {
     stage.ask(delivery(&push(), SECRET)).await.is(202);
 }
 
+#[tokio::test]
+async fn a_delivery_by_get_is_told_what_to_change() {
+    let (stage, _secrets) = with_shop().await;
+    for forge in ["github", "gitlab", "gitea", "forgejo", "bitbucket"] {
+        let address = format!("/webhooks/{forge}/shop?payload=%7B%7D");
+        let answer = stage.ask(Ask::get(&address)).await.is(405);
+        assert_eq!((answer.problem().as_str(), answer.header("allow")), ("post_only", "POST"));
+        let hint = answer.value()["hint"].as_str().expect("a hint").to_owned();
+        assert!(hint.contains("method of the webhook"), "{hint}");
+        assert!(!answer.text().contains("payload"), "{}", answer.text());
+    }
+}
+
 /// Looks at what is under way so many times, and hangs up.
 async fn hang_up_after(looks: usize, under_way: impl Future) {
     let (mut under_way, mut left) = (pin!(under_way), looks);
