@@ -2,7 +2,8 @@
 standard input.
 
 Receivers decide how it behaves: never@ is refused for ever, later@ is refused the first time;
-drop@ is taken the first time and the line is cut before the answer.
+drop@ is taken the first time and the line is cut before the answer; hang@ is not answered the first
+time.
 """
 
 import argparse
@@ -35,6 +36,10 @@ class Taker:
         if address.startswith("later@") and address not in self.refused:
             self.refused.add(address)
             return "451 come back later"
+        if address.startswith("hang@") and address not in self.refused:
+            self.refused.add(address)
+            say(hangs=address)
+            await asyncio.sleep(3600)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -14,6 +14,7 @@ mod links;
 mod mail;
 mod outbox;
 mod queue;
+mod sender;
 mod settings;
 mod storm;
 mod taken;

@@ -1,5 +1,6 @@
 //! One channel at work: what is due is tried, and what came of it is written down.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,70 +11,20 @@ use toehold_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::notify::Channel;
 use crate::notify::backoff::next_try;
-use crate::notify::chat::Chat;
-use crate::notify::links::{Links, Ways};
-use crate::notify::mail::{Mailer, whys};
-use crate::notify::outbox::{Undelivered, Waiting, waiting};
+use crate::notify::links::Links;
+use crate::notify::mail::whys;
+use crate::notify::outbox::{Delivered, Undelivered, Waiting, waiting};
 use crate::notify::queue::Queue;
+use crate::notify::sender::Sender;
 use crate::notify::storm;
-use crate::notify::webhook::Webhook;
-use crate::store::{CommitError, Doc, Fault, Key, Store, Txn, Write};
+use crate::store::{CommitError, Committed, Doc, Fault, Key, Rev, Store, Txn, Write};
 
 /// How long a delivery that is under way may still take when Toehold is to end.
 const LAST_CALL: Duration = Duration::from_secs(3);
 
 /// The wait before the store is asked again.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
-
-/// A way out.
-pub(super) enum Sender {
-    Mail(Mailer),
-    Webhook(Webhook),
-    Chat(Chat),
-}
-
-impl Sender {
-    const fn channel(&self) -> Channel {
-        match self {
-            Self::Mail(_) => Channel::Mail,
-            Self::Webhook(_) => Channel::Webhook,
-            Self::Chat(chat) => chat.channel(),
-        }
-    }
-
-    /// Whom a letter has reached.
-    fn reached(&self, waiting: &Waiting) -> String {
-        match self {
-            Self::Mail(mailer) => mailer.receivers(waiting, true),
-            Self::Webhook(webhook) => webhook.receivers(),
-            Self::Chat(chat) => chat.receivers(),
-        }
-    }
-
-    /// Whom it has not reached.
-    fn missed(&self, waiting: &Waiting) -> String {
-        match self {
-            Self::Mail(mailer) => mailer.receivers(waiting, false),
-            Self::Webhook(webhook) => webhook.receivers(),
-            Self::Chat(chat) => chat.receivers(),
-        }
-    }
-
-    async fn deliver(
-        &self,
-        waiting: &mut Waiting,
-        ways: &Ways,
-        now: Timestamp,
-    ) -> Result<(), Undelivered> {
-        match self {
-            Self::Mail(mailer) => mailer.deliver(waiting, ways).await,
-            Self::Webhook(webhook) => webhook.deliver(waiting, ways, now).await,
-            Self::Chat(chat) => chat.deliver(waiting, ways).await,
-        }
-    }
-}
 
 /// One channel at work.
 pub(super) struct Desk {
@@ -169,7 +120,21 @@ impl Desk {
     async fn try_one(&self, mut doc: Doc<Waiting>, queue: &mut Queue) -> Result<(), Fault> {
         let now = self.clock.now();
         let ways = self.links.as_ref().map(|it| it.of(&doc.value, self.sender.channel(), now));
-        let outcome = self.sender.deliver(&mut doc.value, &ways.unwrap_or_default(), now).await;
+        let (ways, mut put_off) = (ways.unwrap_or_default(), BTreeMap::new());
+        let outcome = loop {
+            match self.sender.deliver(&mut doc.value, &ways, &mut put_off, now).await {
+                // Whoever has it by now has it once, wherever we end.
+                Ok(Delivered::Partly) => {
+                    let write = Write::put(doc.key.clone(), &doc.value);
+                    match self.write(vec![write], &doc.key, doc.rev).await? {
+                        Some(committed) => doc.rev = committed.revs[0],
+                        None => return Ok(()),
+                    }
+                }
+                Ok(Delivered::Whole) => break Ok(()),
+                Err(undelivered) => break Err(undelivered),
+            }
+        };
         let now = self.clock.now();
         queue.note(&outcome, now);
         let Doc { key, rev, value } = doc;
@@ -211,35 +176,44 @@ impl Desk {
         self.settle(writes, Doc { key, rev, value: waiting }, queue).await
     }
 
-    /// Writes down what came of a try, however long the store takes: what was delivered is not
-    /// delivered again.
+    /// Writes down what came of a try.
     async fn settle(
         &self,
         writes: Vec<Write>,
         doc: Doc<Waiting>,
         queue: &mut Queue,
     ) -> Result<(), Fault> {
-        let op_id = format!("{}/{}", doc.key, doc.rev);
-        let txn = Txn { writes, ..Txn::by("toehold") }.expect(doc.key.clone(), doc.rev);
-        let txn = txn.op_id(op_id);
+        let stays = matches!(writes.first(), Some(Write::Put { .. }));
+        if let Some(committed) = self.write(writes, &doc.key, doc.rev).await? {
+            if stays {
+                let doc = Doc { rev: committed.revs[0], ..doc };
+                queue.letters.insert(doc.key.clone(), doc);
+            } else {
+                queue.end(doc.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes about a letter as it was at `rev`, however long the store takes: what was delivered is
+    /// not delivered again. `None` where somebody took the letter away or changed it; the watch says
+    /// how.
+    async fn write(
+        &self,
+        writes: Vec<Write>,
+        key: &Key,
+        rev: Rev,
+    ) -> Result<Option<Committed>, Fault> {
+        let txn = Txn { writes, ..Txn::by("toehold") }.expect(key.clone(), rev);
+        let txn = txn.op_id(format!("{key}/{rev}"));
         loop {
             match self.store.commit(txn.clone()).await {
-                Ok(committed) => {
-                    let stays = matches!(txn.writes.first(), Some(Write::Put { .. }));
-                    if stays {
-                        let doc = Doc { rev: committed.revs[0], ..doc };
-                        queue.letters.insert(doc.key.clone(), doc);
-                    } else {
-                        queue.end(doc.key);
-                    }
-                    return Ok(());
-                }
+                Ok(committed) => return Ok(Some(committed)),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(error = %error, "what came of a letter could not be written yet");
                     tokio::time::sleep(STORE_AGAIN).await;
                 }
-                // Somebody took the letter away or changed it; the watch says how.
-                Err(CommitError::Conflict { .. }) => return Ok(()),
+                Err(CommitError::Conflict { .. }) => return Ok(None),
                 Err(error) => {
                     return Err(Fault { reason: error.to_string(), source: None });
                 }

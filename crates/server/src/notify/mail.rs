@@ -1,6 +1,6 @@
 //! Delivery by SMTP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use lettre::transport::smtp::{Error as SmtpError, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use crate::notify::links::Ways;
-use crate::notify::outbox::{Undelivered, Waiting};
+use crate::notify::outbox::{Delivered, Undelivered, Waiting};
 use crate::notify::settings::{pem_of, secret_of};
 use toehold_core::model::Subject;
 
@@ -75,21 +75,18 @@ impl Mailer {
         some.join(", ")
     }
 
-    /// Sends a letter to whoever is still to be reached, each in an envelope of their own: what a
-    /// server says of one of them is nothing to the others. Writes down in `waiting` what came of
-    /// each.
+    /// Sends a letter to the next who is still to be reached, each in an envelope of their own: what
+    /// a server says of one of them is nothing to the others. Notes in `waiting` what came of it, and
+    /// in `put_off` who did not take it now, and why.
     pub(super) async fn deliver(
         &self,
         waiting: &mut Waiting,
         ways: &Ways,
-    ) -> Result<(), Undelivered> {
+        put_off: &mut BTreeMap<String, String>,
+    ) -> Result<Delivered, Undelivered> {
         let text = self.compose(waiting, ways)?.formatted();
-        let mut later = None;
-        for to in &self.to {
+        while let Some(to) = self.next(waiting, put_off) {
             let name = to.email.to_string();
-            if waiting.reached.contains(&name) || waiting.refused.contains_key(&name) {
-                continue;
-            }
             match self.send(to, &text).await {
                 Ok(()) => {
                     waiting.reached.insert(name);
@@ -97,16 +94,32 @@ impl Mailer {
                 Err(Undelivered::Never(why)) => {
                     waiting.refused.insert(name, why);
                 }
-                Err(Undelivered::Later(why)) => later = Some(why),
+                Err(Undelivered::Later(why)) => {
+                    put_off.insert(name, why);
+                    continue;
+                }
                 // The server is away: the others would fare alike.
                 Err(away @ (Undelivered::Away(_) | Undelivered::Busy(..))) => return Err(away),
             }
+            if self.next(waiting, put_off).is_some() {
+                return Ok(Delivered::Partly);
+            }
         }
-        match later {
-            Some(why) => Err(Undelivered::Later(why)),
+        match put_off.pop_last() {
+            Some((_, why)) => Err(Undelivered::Later(why)),
             None if waiting.reached.is_empty() => Err(Undelivered::Never(whys(waiting))),
-            None => Ok(()),
+            None => Ok(Delivered::Whole),
         }
+    }
+
+    /// The next who is to be asked in this try.
+    fn next(&self, waiting: &Waiting, put_off: &BTreeMap<String, String>) -> Option<&Mailbox> {
+        self.to.iter().find(|to| {
+            let name = to.email.to_string();
+            !waiting.reached.contains(&name)
+                && !waiting.refused.contains_key(&name)
+                && !put_off.contains_key(&name)
+        })
     }
 
     async fn send(&self, to: &Mailbox, text: &[u8]) -> Result<(), Undelivered> {

@@ -109,6 +109,16 @@ pub(super) enum Undelivered {
     Never(String),
 }
 
+/// How far a letter has come that nothing stands in the way of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// To everybody who takes it.
+    Whole,
+    /// One more has it, or will never take it, and others are still to be asked: what is known of
+    /// it is written down first.
+    Partly,
+}
+
 /// What to write, in the same transaction as the event it tells of, so that `letter` is delivered
 /// to each of `channels`.
 ///

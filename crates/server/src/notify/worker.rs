@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::notify::chat::Chat;
-use crate::notify::desk::{Desk, Sender};
+use crate::notify::desk::Desk;
 use crate::notify::links::Links;
 use crate::notify::mail::Mailer;
+use crate::notify::sender::Sender;
 use crate::notify::webhook::Webhook;
 use crate::notify::{Channel, Settings, SettingsError};
 use crate::secret::Keys;

@@ -216,6 +216,36 @@ async fn one_who_is_refused_costs_nobody_else_the_mail() {
 }
 
 #[tokio::test]
+async fn who_has_a_mail_gets_it_no_second_time_wherever_the_sending_was_cut_off() {
+    let mut stage = Stage::new();
+    let mut server = MailServer::start(&plain()).await;
+    let to = ["never@example.com", "ops@example.com", "hang@example.com", "anna@example.com"];
+    let settings = only(plain().settings(server.port, &to));
+    stage.run(&settings);
+    stage.tell("for all", MAIL).await;
+    let ops = server.mail().await;
+    assert_eq!(ops.said["to"], serde_json::json!(["ops@example.com"]));
+    stage.until_reached("ops@example.com").await;
+    // The server keeps us waiting over the next one, and we are killed.
+    server.hangs().await;
+    stage.kill().await;
+
+    stage.run(&settings);
+    for name in ["hang@example.com", "anna@example.com"] {
+        let mail = server.mail().await;
+        assert_eq!(mail.said["to"], serde_json::json!([name]));
+        assert_eq!(mail.header("Message-ID"), ops.header("Message-ID"));
+    }
+    let (sent, failed) = (stage.event().await, stage.event().await);
+    let reached = "mail to ops@example.com, hang@example.com, anna@example.com: for all";
+    assert_eq!(sent.text, reached);
+    assert!(failed.text.starts_with("mail to never@example.com could not"), "{}", failed.text);
+    assert_eq!(failed.facts["attempts"], 1, "the try that was cut off does not count");
+    assert!(stage.waiting().await.is_empty());
+    assert_eq!(server.mail_so_far(), None);
+}
+
+#[tokio::test]
 async fn after_three_days_a_letter_is_given_up() {
     let mut stage = Stage::new();
     stage.run(&only(plain().settings(free_port(), &["ops@example.com"])));

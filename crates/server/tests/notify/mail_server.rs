@@ -108,6 +108,12 @@ impl MailServer {
         Mail { text: said["mail"].as_str().expect("a text").replace("\r\n", "\n"), said }
     }
 
+    /// Waits until it keeps somebody waiting over `hang@`.
+    pub(crate) async fn hangs(&mut self) {
+        let said = soon("it hangs", self.mails.recv()).await.expect("the server runs");
+        assert!(said["hangs"].is_string(), "{said}");
+    }
+
     /// A mail that was taken already.
     pub(crate) fn mail_so_far(&mut self) -> Option<Value> {
         self.mails.try_recv().ok()

@@ -52,6 +52,30 @@ impl Stage {
         soon("the notifier ends", running).await.expect("without a panic");
     }
 
+    /// Ends the notifier wherever it is, as a kill does.
+    pub(crate) async fn kill(&mut self) {
+        let (running, _) = self.running.take().expect("it runs");
+        running.abort();
+        let ended = soon("the notifier is gone", running).await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()), "it ended by itself");
+    }
+
+    /// Waits until it is written down that the letter that waits has reached somebody.
+    pub(crate) async fn until_reached(&self, name: &str) {
+        let mut changes = self.store.watch("outbox/", Rev::NONE);
+        let reached = async {
+            loop {
+                let entry = changes.next().await.expect("it goes on").expect("an entry");
+                let waiting: Value = entry.read().expect("JSON");
+                let names = waiting["reached"].as_array().cloned().unwrap_or_default();
+                if names.iter().any(|it| it == name) {
+                    return;
+                }
+            }
+        };
+        soon("it is written down whom it has reached", reached).await;
+    }
+
     /// Writes a letter together with the event it tells of.
     pub(crate) async fn tell(&self, headline: &str, channels: &[Channel]) {
         let test = Letter::test("anna", self.clock.now());
