@@ -7,11 +7,13 @@
 
 mod gone;
 mod launch;
+mod program;
 mod stat;
 mod tree;
 
 pub use gone::gone;
 pub use launch::{Launch, LaunchError};
+pub use program::program;
 pub use stat::{Stat, boot_id, is_alive, marked, memory_bytes, run_id, stat, table, ticks_to_us};
 pub use tree::{NotEnded, Tree};
 

@@ -3,7 +3,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::cgroup::{Cgroup, Limits};
-use crate::process::{Launch, Marker, Tree, gone, is_alive, marked, run_id};
+use crate::process::{Launch, Marker, Tree, gone, is_alive, marked, program, run_id};
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -145,4 +145,20 @@ fn a_tree_never_holds_this_process() {
     let us = run_id(std::process::id()).expect("we live");
     let marker = Marker { name: "TOEHOLD_TEST".into(), value: "us".into() };
     assert!(!Tree::new(us, marker, None).pids().contains(&us.pid));
+}
+
+#[test]
+fn a_program_is_the_first_that_can_be_run() {
+    let folders = tempfile::tempdir().expect("a folder");
+    let (one, other) = (folders.path().join("one"), folders.path().join("other"));
+    for folder in [&one, &other] {
+        std::fs::create_dir(folder).expect("a folder");
+        std::fs::write(folder.join("tool"), "#!/bin/sh\n").expect("it is written");
+    }
+    let path = std::env::join_paths([&folders.path().join("none"), &one, &other]).expect("a path");
+    assert_eq!(program("tool", &path), None, "neither can be run");
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(other.join("tool"), runs).expect("it is set");
+    assert_eq!(program("tool", &path), Some(other.join("tool")));
+    assert_eq!(program("tool", std::ffi::OsStr::new("")), None);
 }

@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use toehold_core::model::MachineName;
-use toehold_host::process::{Launch, Tree};
+use toehold_host::process::{Launch, Tree, program};
 use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -44,7 +44,9 @@ pub async fn run(
     if !play.checkout.join(play.playbook).is_file() {
         return Err(PlayError::NoPlaybook(play.playbook.to_owned()));
     }
-    let program = program(&play.environment).ok_or(PlayError::NoAnsible)?;
+    let path = play.environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
+    let found = path.and_then(|path| program("ansible-playbook", path));
+    let program = found.ok_or(PlayError::NoAnsible)?;
     let mut running = Running::start(play, &program)?;
     let ended = running.follow(play, tell).await;
     running.end().await;
@@ -213,11 +215,6 @@ fn home(checkout: &Path, playbook: &str) -> PathBuf {
     let mut above = playbook.ancestors().skip(1).take_while(|dir| dir.starts_with(checkout));
     let found = above.find(|dir| dir.join("ansible.cfg").is_file());
     found.unwrap_or(checkout).to_owned()
-}
-
-fn program(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
-    let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value)?;
-    std::env::split_paths(path).map(|dir| dir.join("ansible-playbook")).find(|path| path.is_file())
 }
 
 fn exit(status: ExitStatus) -> String {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use toehold_host::process::program;
 
 /// How the dependencies of an app are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +162,7 @@ impl Key {
 
     /// A program, told by its file: asking it for its version would take longer than a copy.
     fn tool(&mut self, name: &str, path: &OsStr) -> Option<()> {
-        let file = std::env::split_paths(path).map(|dir| dir.join(name)).find(|it| it.is_file())?;
-        let file = fs::canonicalize(file).ok()?;
+        let file = fs::canonicalize(program(name, path)?).ok()?;
         let about = fs::metadata(&file).ok()?;
         let told = format!("{} {} {}", file.display(), about.len(), about.mtime());
         self.part(name, told.as_bytes());
