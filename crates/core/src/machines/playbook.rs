@@ -8,9 +8,11 @@ use serde_json::json;
 use super::come::{self, HEARD};
 use super::{Sight, Step, Yard, event};
 use crate::model::{
-    AppName, CommitId, Configured, EventKind, Machine, MachineGoal, MachineName, MachinePhase,
-    Provider,
+    App, AppName, CommitId, Configured, EventKind, Goal, Machine, MachineGoal, MachineName,
+    MachinePhase, Provider,
 };
+use crate::situation::Releases;
+use crate::spec::PlaybookSpec;
 use crate::time::Timestamp;
 
 /// A playbook that did not go through is tried so often; then a person has to look.
@@ -28,6 +30,25 @@ pub struct Configures {
     pub provider: Provider,
     /// The commit the playbook is of.
     pub commit: CommitId,
+    /// Which playbook of it.
+    pub playbook: PlaybookSpec,
+}
+
+impl Configures {
+    /// What an app's machines are configured by; `None` where it has no playbook. The newest release
+    /// that runs or is to run says it: it is what the next instance needs.
+    #[must_use]
+    pub fn of(app: &App, releases: &Releases) -> Option<Self> {
+        let runs = app.instances.iter().filter(|it| it.goal == Goal::Run);
+        let release = releases.get(&runs.map(|it| it.release).max()?)?;
+        let machines = &release.spec.machines;
+        Some(Self {
+            app: app.name.clone(),
+            provider: machines.provider,
+            commit: release.commit.clone(),
+            playbook: machines.playbook.clone()?,
+        })
+    }
 }
 
 /// The machines on which each app's playbook is to be run now. All of an app go into one run: a

@@ -1,5 +1,7 @@
 use super::*;
 use crate::machines::{Limits, decide};
+use crate::model::Number;
+use crate::scene::Scene;
 
 const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
@@ -57,6 +59,14 @@ fn machine(provider: Provider, line: &str) -> Machine {
     }
 }
 
+fn site() -> PlaybookSpec {
+    PlaybookSpec { path: "ops/site.yml".into(), timeout: Duration::from_mins(15) }
+}
+
+fn configures(provider: Provider, digit: &str) -> Configures {
+    Configures { app: app("shop"), provider, commit: commit(digit), playbook: site() }
+}
+
 /// What `use_it` makes of these machines, and of the app `shop` that has a playbook.
 fn with_yard<T>(provider: Provider, lines: &[&str], use_it: impl FnOnce(Yard<'_>) -> T) -> T {
     let machines: BTreeMap<MachineName, Machine> = lines
@@ -71,7 +81,7 @@ fn with_yard<T>(provider: Provider, lines: &[&str], use_it: impl FnOnce(Yard<'_>
         sights: &sights,
         given: &BTreeMap::new(),
         needs: &[],
-        playbooks: &[Configures { app: app("shop"), provider, commit: commit("a") }],
+        playbooks: &[configures(provider, "a")],
         limits: &Limits::default(),
         fresh: &[],
         now: NOW,
@@ -145,8 +155,7 @@ fn what_came_of_a_run_is_counted_and_said() {
 #[test]
 fn another_commit_is_tried_at_once_and_counted_anew() {
     let stuck = machine(Provider::Ssh, "a ready failed=3@1s");
-    let wish =
-        |digit| Configures { app: app("shop"), provider: Provider::Ssh, commit: commit(digit) };
+    let wish = |digit| configures(Provider::Ssh, digit);
     assert!(!is_due(&stuck, &wish("a"), NOW));
     assert!(is_due(&stuck, &wish("b"), NOW));
     let played = Played { failed: Some("again".into()), log: None, commit: commit("b") };
@@ -154,4 +163,21 @@ fn another_commit_is_tried_at_once_and_counted_anew() {
     assert_eq!(step.machine.configured[&app("shop")].tries, 1);
     let done = machine(Provider::Ssh, "a ready done");
     assert!(!is_due(&done, &wish("b"), NOW), "what went through is not run again by itself");
+}
+
+#[test]
+fn the_newest_release_that_runs_or_is_to_run_says_the_playbook() {
+    let mut scene =
+        Scene::new("stable=v1*1 canary=v2*1@2:1/serving", "#1 stable v1 up; #2 canary v2 starting");
+    let of = |scene: &Scene| Configures::of(&scene.app, &scene.releases);
+    assert_eq!(of(&scene), None, "nobody has a playbook");
+    scene.spec(1).machines.playbook = Some(site());
+    assert_eq!(of(&scene), None, "the newer one has none");
+    scene.spec(2).machines.playbook = Some(site());
+    let found = of(&scene).expect("the newest has one");
+    assert_eq!((found.app, found.commit), (app("shop"), scene.releases[&Number(2)].commit.clone()));
+    for instance in &mut scene.app.instances {
+        instance.goal = Goal::Stop;
+    }
+    assert_eq!(of(&scene), None, "nothing is to run");
 }

@@ -5,17 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use toehold_core::machines::{Configures, Played, configure_again, playbook_outcome};
-use toehold_core::model::{
-    AppName, CommitId, Event, EventKind, Goal, MachineName, Number, Subject,
-};
-use toehold_core::spec::PlaybookSpec;
+use toehold_core::model::{AppName, CommitId, Event, EventKind, MachineName, Subject};
 use toehold_core::wire::api::Done;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use crate::ansible::{self, Ended, Play, Record, Told};
 use crate::builder::surroundings;
-use crate::control::apps::{Apps, Loaded};
+use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
 
 /// So many playbooks run at the same time, each for an app.
@@ -28,13 +25,6 @@ const MOST_TASKS: usize = 200;
 const WORDS: usize = 64;
 
 const UNHEARD: &str = "Ansible said nothing of this machine";
-
-/// An app's playbook, as its newest wished release has it.
-#[derive(Clone)]
-pub(super) struct Wish {
-    pub(super) configures: Configures,
-    playbook: PlaybookSpec,
-}
 
 /// A run that goes on.
 struct Run {
@@ -62,35 +52,19 @@ impl Runs {
 }
 
 /// The playbooks apps ask for.
-pub(super) fn wishes(apps: &Apps) -> Vec<Wish> {
-    apps.by_name.values().filter_map(wish).collect()
-}
-
-/// The playbook of the newest release that runs or is to run: it is what the next instance needs.
-fn wish(loaded: &Loaded) -> Option<Wish> {
-    let runs = loaded.app.instances.iter().filter(|it| it.goal == Goal::Run);
-    let newest: Number = runs.map(|it| it.release).max()?;
-    let release = loaded.releases.get(&newest)?;
-    let machines = &release.spec.machines;
-    Some(Wish {
-        configures: Configures {
-            app: loaded.app.name.clone(),
-            provider: machines.provider,
-            commit: release.commit.clone(),
-        },
-        playbook: machines.playbook.clone()?,
-    })
+pub(super) fn playbooks(apps: &Apps) -> Vec<Configures> {
+    apps.by_name.values().filter_map(|it| Configures::of(&it.app, &it.releases)).collect()
 }
 
 impl Control {
     /// Begins the runs that are due: one at a time for an app, and for a machine.
     pub(super) fn configure_machines(
         &self,
-        wishes: Vec<Wish>,
+        playbooks: Vec<Configures>,
         due: &BTreeMap<AppName, Vec<MachineName>>,
     ) {
-        for wish in wishes {
-            let app = wish.configures.app.clone();
+        for play in playbooks {
+            let app = play.app.clone();
             let machines = {
                 let mut known = self.machines();
                 let runs = &known.runs;
@@ -108,7 +82,7 @@ impl Control {
             let Some(control) = self.itself.upgrade() else { return };
             self.tasks.spawn(async move {
                 let stop = control.shutdown.clone();
-                stop.run_until_cancelled(control.configure(&wish, &machines)).await;
+                stop.run_until_cancelled(control.configure(&play, &machines)).await;
                 control.machines().runs.by_app.remove(&app);
                 control.wake_machines.notify_one();
             });
@@ -116,17 +90,17 @@ impl Control {
     }
 
     /// Runs a playbook on machines, and writes down what came of it for each.
-    async fn configure(&self, wish: &Wish, machines: &[MachineName]) {
-        let app = &wish.configures.app;
+    async fn configure(&self, of: &Configures, machines: &[MachineName]) {
+        let (app, path) = (&of.app, &of.playbook.path);
         for machine in machines {
-            let text = format!("the playbook of {app} ({}) runs on {machine}", wish.playbook.path);
-            let facts = json!({ "playbook": wish.playbook.path, "commit": wish.configures.commit });
+            let text = format!("the playbook of {app} ({path}) runs on {machine}");
+            let facts = json!({ "playbook": path, "commit": of.commit });
             self.say_of_playbook(app, machine, EventKind::PlaybookStarted, text, facts).await;
         }
         let records = self.layout().playbook_records();
         let record = Record::create(&records, app, self.clock().now());
         let ended = match &record {
-            Ok(record) => self.play(wish, machines, record).await,
+            Ok(record) => self.play(of, machines, record).await,
             Err(error) => {
                 Err(format!("its output cannot be kept in {}: {error}", records.display()))
             }
@@ -138,7 +112,7 @@ impl Control {
                 Ok(all) => all.get(machine).map_or_else(|| Some(UNHEARD.to_owned()), Ended::why),
                 Err(why) => Some(why.clone()),
             };
-            let commit = wish.configures.commit.clone();
+            let commit = of.commit.clone();
             self.note_played(app, machine, Played { failed, log: log.clone(), commit }).await;
         }
     }
@@ -146,26 +120,26 @@ impl Control {
     /// The run itself; an error in words counts for every machine.
     async fn play(
         &self,
-        wish: &Wish,
+        of: &Configures,
         machines: &[MachineName],
         record: &Record,
     ) -> Result<BTreeMap<MachineName, Ended>, String> {
-        let app = &wish.configures.app;
+        let app = &of.app;
         let failed = |what: &str, error: &dyn std::error::Error| {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             format!("{what}: {error}{cause}")
         };
-        let checkout = self.checkout_for_playbook(app, &wish.configures.commit).await;
+        let checkout = self.checkout_for_playbook(app, &of.commit).await;
         let checkout = checkout.map_err(|error| failed("the commit cannot be read", &error))?;
         let inventory = self.inventory_for(app, machines).await;
         let inventory = inventory.map_err(|error| failed("no inventory can be made", &error))?;
         let (tell, mut told) = mpsc::channel(WORDS);
         let play = Play {
             checkout: &checkout,
-            playbook: &wish.playbook.path,
+            playbook: &of.playbook.path,
             inventory: &inventory,
             machines,
-            timeout: wish.playbook.timeout,
+            timeout: of.playbook.timeout,
             environment: surroundings().into_iter().chain(operators_own()).collect(),
             record,
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use toehold_core::machines::{Configures, Limits, Need, Sight, Yard, decide, to_configure};
+use toehold_core::machines::{Limits, Need, Sight, Yard, decide, to_configure};
 use toehold_core::model::{
     Event, EventKind, Goal, InstanceId, Machine, MachineName, MachinePhase, Subject,
 };
@@ -45,13 +45,12 @@ pub(in crate::control) async fn run(control: Arc<Control>) {
 
 impl Control {
     async fn tend_machines(&self) -> Result<(), ControlError> {
-        let (needs, cut_off, wishes) = {
+        let (needs, cut_off, playbooks) = {
             let apps = self.apps.lock().await;
             self.machines().count(apps.by_name.values().map(|it| &it.app));
-            (needs(&apps), self.cut_off(&apps), configure::wishes(&apps))
+            (needs(&apps), self.cut_off(&apps), configure::playbooks(&apps))
         };
         self.ask_providers(&needs);
-        let playbooks: Vec<Configures> = wishes.iter().map(|it| it.configures.clone()).collect();
         let (mut verdict, due) = {
             let now = self.clock().now();
             let limits = self.limits();
@@ -90,7 +89,7 @@ impl Control {
             self.carry_out_machine(step).await?;
         }
         self.act_on_machines();
-        self.configure_machines(wishes, &due);
+        self.configure_machines(playbooks, &due);
         Ok(())
     }
 
