@@ -24,6 +24,7 @@ mod workshop;
 
 pub mod report;
 
+pub use checkout::{CheckoutError, files};
 pub use order::{Dirs, Ending, Limits, Order, Progress};
 pub use run::build;
 pub use shelf::{Pruned, ShelfError, manifest_path, path as artifact_path, prune};

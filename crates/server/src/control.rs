@@ -51,6 +51,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::alertmanager::Alertmanager;
 use crate::authority::{Authority, AuthorityError};
+use crate::builder::CheckoutError;
 use crate::clock::Clock;
 use crate::flags::{Flags, FlagsError};
 use crate::fleet::{Fleet, FleetError};
@@ -147,6 +148,9 @@ pub enum ControlError {
     /// No such machine.
     #[error("there is no machine {0}: `toehold machines ls` shows them")]
     NoMachine(MachineName),
+    /// The files of a commit could not be written.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
     /// Machines' certificates could not be made or taken back.
     #[error(transparent)]
     Authority(#[from] AuthorityError),

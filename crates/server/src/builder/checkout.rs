@@ -20,7 +20,7 @@ const MAX_TEXT: u64 = 1 << 20;
 
 /// A checkout that cannot be made.
 #[derive(Debug, Error)]
-pub(super) enum CheckoutError {
+pub enum CheckoutError {
     /// Git could not do it.
     #[error("cannot check out {}", .commit.short())]
     Git {
@@ -54,6 +54,22 @@ pub(super) enum CheckoutError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// Writes the files of a commit into an empty folder, for what is no build; nothing in them is
+/// obeyed.
+///
+/// # Errors
+/// Where the commit is not in the repository, is too large, or has no room.
+pub async fn files(
+    repository: &Path,
+    commit: &CommitId,
+    folder: &Path,
+) -> Result<(), CheckoutError> {
+    let index = folder.with_extension("index");
+    let git = Git { repository, objects: None, index: &index, worktree: folder };
+    checkout(&git, commit, &Limits::default()).await?;
+    fs::remove_file(&index).map_err(|source| CheckoutError::File { path: index, source })
 }
 
 /// What was checked out.

@@ -19,7 +19,7 @@ const MAX_ANSWER: u64 = 256 << 20;
 
 /// What git could not do.
 #[derive(Debug, Error)]
-pub(super) enum GitError {
+pub enum GitError {
     /// It cannot be run.
     #[error("cannot run `git`: install it, version 2.30 or newer")]
     Start(#[source] io::Error),

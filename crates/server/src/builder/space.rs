@@ -8,7 +8,7 @@ use toehold_host::disk::free_bytes;
 
 /// A disk that is too full.
 #[derive(Debug, Error)]
-pub(super) enum SpaceError {
+pub enum SpaceError {
     /// There is not enough room.
     #[error(
         "{what} needs {} in {dir}, where {} are free: make room, or move Toehold's folder to a \

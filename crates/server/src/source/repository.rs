@@ -13,7 +13,7 @@ use toehold_core::time::Timestamp;
 pub use fetch::{Login, Wanted, remote_head, remote_heads};
 
 use crate::source::SourceError;
-use crate::source::git::{Git, REMOTE_TIMEOUT};
+use crate::source::git::Git;
 use crate::source::hooks::{self, HookCommand};
 
 /// The configuration of the repository, whole. Every value a user's own configuration could spoil
@@ -194,22 +194,6 @@ impl Repository {
                 name.starts_with("tmp_objdir-") || name.starts_with("incoming-")
             });
         if is_ours { Ok(Quarantine(real)) } else { Err(refused()) }
-    }
-
-    /// Writes the files of a commit into an empty folder; nothing in them is obeyed.
-    ///
-    /// # Errors
-    /// Where the commit is not here, or git cannot be run.
-    pub async fn export(&self, commit: &CommitId, folder: &Path) -> Result<(), SourceError> {
-        let what = || format!("take the files of {}", commit.short());
-        let index = folder.with_extension("index");
-        let git = || {
-            let git = Git::sealed(what()).in_bare(&self.path).timeout(REMOTE_TIMEOUT);
-            git.arg("--work-tree").arg(folder).env("GIT_INDEX_FILE", &index)
-        };
-        git().args(["read-tree", "--end-of-options", commit.as_str()]).run().await?;
-        git().args(["checkout-index", "--all", "--force", "--quiet"]).run().await?;
-        fs::remove_file(&index).map_err(|source| failed("remove", &index, source))
     }
 
     fn git(&self, what: impl Into<String>) -> Git {

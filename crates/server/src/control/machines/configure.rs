@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use crate::ansible::{self, Ended, Play, Record, Told};
-use crate::builder::surroundings;
+use crate::builder::{files, surroundings};
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
 
@@ -177,7 +177,7 @@ impl Control {
             tokio::fs::remove_dir_all(&folder).await.map_err(unusable(&folder))?;
         }
         tokio::fs::create_dir_all(&folder).await.map_err(unusable(&folder))?;
-        self.repository(app)?.export(commit, &folder).await?;
+        files(self.repository(app)?.path(), commit, &folder).await?;
         Ok(folder)
     }
 
