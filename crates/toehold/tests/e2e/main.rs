@@ -5,6 +5,8 @@ mod cloud;
 mod death;
 mod droplets;
 mod elsewhere;
+mod forge;
+mod forges;
 mod hosts;
 mod import;
 mod jenkins;

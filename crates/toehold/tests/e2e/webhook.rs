@@ -2,48 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::death::{kill, part};
+use crate::forge::{Forge, SECRET, api, signed};
 use crate::stage::{Stage, request, until};
-
-const SECRET: &str = "a secret of the forge";
-
-/// The forge: a bare repository.
-struct Forge {
-    folder: tempfile::TempDir,
-}
-
-impl Forge {
-    fn new() -> Self {
-        let forge = Self { folder: tempfile::tempdir().expect("a folder") };
-        let git =
-            Command::new("git").args(["init", "--quiet", "--bare"]).arg(forge.path()).status();
-        assert!(git.expect("git runs").success());
-        forge
-    }
-
-    fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("shop.git")
-    }
-
-    fn settings(&self) -> String {
-        format!(
-            "[apps.hello.github]\nrepository = \"acme/shop\"\nurl = \"file://{}\"\n\
-             secrets_file = \"github-secrets\"\n",
-            self.path().display()
-        )
-    }
-}
 
 #[test]
 fn a_delivery_that_was_accepted_outlives_a_sudden_death() {
     let forge = Forge::new();
     // Nothing but the delivery tells of the push.
-    let stage = Stage::with_settings(&(forge.settings() + "poll = \"off\"\n"));
+    let stage = Stage::with_settings(&(forge.settings("github") + "poll = \"off\"\n"));
     std::fs::write(stage.state().join("github-secrets"), SECRET).expect("written");
     let app = stage.app("hello");
     let remote = forge.path();
@@ -58,52 +28,12 @@ fn a_delivery_that_was_accepted_outlives_a_sudden_death() {
     assert_eq!(app.events("build.queued").len(), 1);
 }
 
-/// The forge's API: takes everything, and writes down what was asked.
-fn api() -> (u16, mpsc::Receiver<(String, serde_json::Value)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("it has one").port();
-    let (sender, asked) = mpsc::channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a link");
-            let (mut text, mut piece) = (Vec::new(), [0; 4096]);
-            let is_whole = |text: &[u8]| {
-                let text = String::from_utf8_lossy(text).into_owned();
-                let (head, body) = text.split_once("\r\n\r\n")?;
-                let lines = head.lines().filter_map(|line| line.split_once(": "));
-                let length =
-                    lines.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-                let length = length.map_or(0, |(_, it)| it.parse().unwrap_or(0));
-                (body.len() >= length).then(|| (head.to_owned(), body.to_owned()))
-            };
-            let (head, body) = loop {
-                if let Some(whole) = is_whole(&text) {
-                    break whole;
-                }
-                let count = stream.read(&mut piece).expect("it comes");
-                text.extend_from_slice(&piece[..count]);
-            };
-            let answer = if head.starts_with("GET") { "[]" } else { "{\"id\":1}" };
-            let _ = write!(
-                stream,
-                "HTTP/1.1 201 Created\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
-                answer.len()
-            );
-            let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::Null);
-            if sender.send((head, body)).is_err() {
-                return;
-            }
-        }
-    });
-    (port, asked)
-}
-
 #[test]
 fn the_forge_is_told_what_came_of_a_push() {
     let forge = Forge::new();
     let (port, asked) = api();
     let more = format!("token_file = \"token\"\napi_url = \"http://127.0.0.1:{port}\"\n");
-    let stage = Stage::with_settings(&(forge.settings() + &more));
+    let stage = Stage::with_settings(&(forge.settings("github") + &more));
     std::fs::write(stage.state().join("github-secrets"), SECRET).expect("written");
     std::fs::write(stage.state().join("token"), "ghp_sesame\n").expect("written");
     let app = stage.app("hello");
@@ -146,7 +76,7 @@ fn told(reference: &str, commit: &str, deleted: bool) -> String {
 
 /// A delivery as GitHub makes it.
 fn deliver(stage: &Stage, id: &str, secret: &str, kind: &str, body: &str) -> u16 {
-    let signature = signed(secret, body);
+    let signature = signed(secret, body, "hex");
     let text = format!(
         "POST /webhooks/github/hello HTTP/1.1\r\nHost: toehold\r\nConnection: close\r\n\
          Content-Type: application/json\r\nX-GitHub-Event: {kind}\r\nX-GitHub-Delivery: {id}\r\n\
@@ -156,24 +86,10 @@ fn deliver(stage: &Stage, id: &str, secret: &str, kind: &str, body: &str) -> u16
     request(stage.api, &text).expect("an answer").0
 }
 
-/// By another hand than Toehold's.
-fn signed(secret: &str, body: &str) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("body");
-    std::fs::write(&file, body).expect("written");
-    let output = Command::new("openssl")
-        .args(["dgst", "-sha256", "-hex", "-hmac", secret])
-        .arg(Path::new(&file))
-        .output()
-        .expect("openssl runs");
-    let text = String::from_utf8(output.stdout).expect("text");
-    text.trim().rsplit(' ').next().expect("a digest").to_owned()
-}
-
 #[test]
 fn a_push_to_the_forge_is_built_once_and_nothing_else_is() {
     let forge = Forge::new();
-    let stage = Stage::with_settings(&forge.settings());
+    let stage = Stage::with_settings(&forge.settings("github"));
     let app = stage.app("hello");
     app.push("main");
     let path = forge.path();
