@@ -64,7 +64,23 @@ pub enum Trigger {
     Asked {
         /// Who.
         by: String,
+        /// The forge its commit came from, where it came from one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forge: Option<String>,
     },
+}
+
+impl Trigger {
+    /// The forge the commit came from, by the word for it; `None` where it came from none, or nobody
+    /// knows.
+    #[must_use]
+    pub fn forge(&self) -> Option<&str> {
+        match self {
+            Self::Webhook { forge, .. } | Self::Poll { forge } => Some(forge),
+            Self::Asked { forge, .. } => forge.as_deref(),
+            Self::Push => None,
+        }
+    }
 }
 
 /// How far a build is.

@@ -61,26 +61,26 @@ impl Control {
     }
 
     /// Brings a commit that somebody asked for into the app's repository, from whichever of the
-    /// app's forges has it; says whether one had.
+    /// app's forges has it; says which, if one had.
     pub(super) async fn bring_commit(
         &self,
         name: &AppName,
         repository: &Repository,
         commit: &CommitId,
-    ) -> Result<bool, ControlError> {
-        let Some(app) = self.settings().apps.get(name) else { return Ok(false) };
+    ) -> Result<Option<Forge>, ControlError> {
+        let Some(app) = self.settings().apps.get(name) else { return Ok(None) };
         let wanted = Wanted::Commit(commit.clone());
         let mut unanswered = None;
         for (forge, set) in app.forges() {
             let (remote, login) = access(name, forge, set)?;
             match repository.fetch_within(ASKED, &remote, &wanted, login.as_ref()).await {
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(Some(forge)),
                 // It is not tried again: the next one may have it.
                 Err(SourceError::NotThere { .. }) => {}
                 Err(source) => unanswered = Some(ControlError::Unfetched { forge, source }),
             }
         }
-        unanswered.map_or(Ok(false), Err)
+        unanswered.map_or(Ok(None), Err)
     }
 }
 

@@ -206,7 +206,7 @@ impl Wanted {
             Trigger::Poll { forge } => {
                 format!("{forge} was found to have {what}: {}", build.subject)
             }
-            Trigger::Asked { by } => format!("{by} asked for {what}: {}", build.subject),
+            Trigger::Asked { by, .. } => format!("{by} asked for {what}: {}", build.subject),
         };
         vec![
             event(EventKind::PushReceived, how),

@@ -14,6 +14,7 @@ use super::queue::HeldPush;
 use super::{Control, ControlError};
 use crate::source::repository::{Quarantine, Repository};
 use crate::source::update::{self, RefUpdate, track_of};
+use crate::source::webhook::Forge;
 
 /// Where an app says what it is.
 const CONFIG: &str = "toehold.toml";
@@ -161,14 +162,19 @@ impl Control {
         }
         self.apps.lock().await.get(name)?;
         let repository = self.repository(name)?;
-        let (commit, branch, track) = self.wanted_of(name, &repository, request).await?;
+        let Meant { commit, branch, track, brought } =
+            self.meant(name, &repository, request).await?;
         let again = self.redeploy(name, &commit, track, actor).await?;
         if let Some((done, number)) = again {
             return Ok((Deployed::Done(done), number));
         }
         repository.keep(&commit).await?;
         let info = repository.commit_info(&commit, None).await?;
-        let trigger = Trigger::Asked { by: actor.to_owned() };
+        let forge = match brought {
+            Some(forge) => Some(forge.as_str().to_owned()),
+            None => self.came_from(name, &commit).await?,
+        };
+        let trigger = Trigger::Asked { by: actor.to_owned(), forge };
         let (once, seen) = (Vec::new(), None);
         let wanted = Wanted { commit, branch, track, trigger, info, waiting: None, once, seen };
         let queued = self.enqueue(name, wanted, actor).await?;
@@ -197,12 +203,23 @@ impl Control {
         }
     }
 
-    async fn wanted_of(
+    /// The forge that told of a commit before.
+    async fn came_from(
+        &self,
+        name: &AppName,
+        commit: &CommitId,
+    ) -> Result<Option<String>, ControlError> {
+        let builds = self.builds(name).await?;
+        let mut of_commit = builds.iter().filter(|build| build.commit == *commit);
+        Ok(of_commit.find_map(|build| build.trigger.forge()).map(str::to_owned))
+    }
+
+    async fn meant(
         &self,
         name: &AppName,
         repository: &Repository,
         request: &DeployRequest,
-    ) -> Result<(CommitId, BranchName, Track), ControlError> {
+    ) -> Result<Meant, ControlError> {
         let branches = if let Some(branch) = &request.branch {
             vec![branch.clone()]
         } else {
@@ -211,7 +228,8 @@ impl Control {
             if request.commit.is_none()
                 && let Some(last) = self.last_of(name, repository, track).await?
             {
-                return Ok((last.commit, last.branch, track));
+                let (commit, branch) = (last.commit, last.branch);
+                return Ok(Meant { commit, branch, track, brought: None });
             }
             self.branches_of(name, track).await?
         };
@@ -220,10 +238,12 @@ impl Control {
             let commit = request.commit.clone().or(head);
             let Some(commit) = commit else { continue };
             // What nobody pushed here, a forge may have.
-            let is_here = repository.has(&commit).await?
-                || (request.commit.is_some()
-                    && self.bring_commit(name, repository, &commit).await?);
-            if !is_here {
+            let is_here = repository.has(&commit).await?;
+            let brought = match &request.commit {
+                Some(commit) if !is_here => self.bring_commit(name, repository, commit).await?,
+                Some(_) | None => None,
+            };
+            if !is_here && brought.is_none() {
                 return Err(ControlError::NoCommit { app: name.clone(), commit });
             }
             let spec = self.spec_at(repository, &commit, None).await?;
@@ -231,7 +251,7 @@ impl Control {
                 Some(track) => track,
                 None => track_of(&spec, &branch)?,
             };
-            return Ok((commit, branch, track));
+            return Ok(Meant { commit, branch, track, brought });
         }
         let track = request.track.unwrap_or(Track::Stable);
         Err(ControlError::NothingPushed { app: name.clone(), track })
@@ -285,6 +305,15 @@ impl Control {
         };
         self.say(event).await;
     }
+}
+
+/// What a request to deploy means.
+struct Meant {
+    commit: CommitId,
+    branch: BranchName,
+    track: Track,
+    /// The forge the commit was brought from for it.
+    brought: Option<Forge>,
 }
 
 /// Why nothing comes of a ref, in words for the pusher; empty for our own.

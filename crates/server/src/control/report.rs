@@ -5,7 +5,7 @@ mod say;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use toehold_core::model::{App, AppName, Build, Event, Number, Trigger};
+use toehold_core::model::{App, AppName, Build, Event, Number};
 use tracing::warn;
 
 use super::Control;
@@ -56,18 +56,12 @@ fn is_told(set: &ForgeSettings) -> bool {
 }
 
 impl Control {
-    /// The forges that are to be told of a build: the one its commit came from; all there are where
-    /// somebody asked for it, since then nobody has said which. What was pushed here is nothing to
-    /// them.
-    fn told(&self, build: &Build) -> Vec<(Forge, &ForgeSettings)> {
-        let came_from = match &build.trigger {
-            Trigger::Webhook { forge, .. } | Trigger::Poll { forge } => Some(forge.as_str()),
-            Trigger::Asked { .. } => None,
-            Trigger::Push => return Vec::new(),
-        };
-        let Some(app) = self.settings().apps.get(&build.app) else { return Vec::new() };
-        let is_one = |forge: Forge| came_from.is_none_or(|from| from == forge.as_str());
-        app.forges().filter(|(forge, set)| is_one(*forge) && is_told(set)).collect()
+    /// The forge that is to be told of a build: the one its commit came from. What was pushed here
+    /// is nothing to any of them.
+    fn told(&self, build: &Build) -> Option<(Forge, &ForgeSettings)> {
+        let app = self.settings().apps.get(&build.app)?;
+        let from = build.trigger.forge()?;
+        app.forges().find(|(forge, set)| forge.as_str() == from && is_told(set))
     }
 
     /// Whether another app has the same repository at a forge: then what is told of each has the
@@ -106,16 +100,15 @@ impl Control {
 
     /// What is told of a build that is now so, and was so `before`.
     pub(super) fn reports_of_build(&self, before: Option<&Build>, build: &Build) -> Vec<Write> {
+        let Some((forge, set)) = self.told(build) else { return Vec::new() };
         let mut writes = Vec::new();
-        for (forge, set) in self.told(build) {
-            for status in say::changes(before, build) {
-                let ended = matches!(status.state, State::Success | State::Failure);
-                if status.context == Context::Lint && ended && set.github_app().is_some() {
-                    let check = Report::Check(self.check(build, status.state, &status.text));
-                    writes.push(self.report(forge, build, check));
-                }
-                writes.push(self.report(forge, build, Report::Status(status)));
+        for status in say::changes(before, build) {
+            let ended = matches!(status.state, State::Success | State::Failure);
+            if status.context == Context::Lint && ended && set.github_app().is_some() {
+                let check = Report::Check(self.check(build, status.state, &status.text));
+                writes.push(self.report(forge, build, check));
             }
+            writes.push(self.report(forge, build, Report::Status(status)));
         }
         writes
     }
@@ -148,18 +141,17 @@ impl Control {
                 place.insert(found.ok().flatten().map(|doc| doc.value));
             }
             let Some(Some(build)) = builds.get(&told.number) else { continue };
-            for (forge, _) in self.told(build) {
-                let mut reports = vec![Report::Status(told.status.clone())];
-                if let Some((track, stage)) = told.deployment.filter(|_| forge == Forge::Github) {
-                    let site = self.settings().public_url.clone();
-                    let text = told.text.clone();
-                    reports.push(Report::Deployment(Deployment { track, stage, text, site }));
-                }
-                for report in reports {
-                    let write = self.report(forge, build, report);
-                    // Of two that one decision says of the same, the later one counts.
-                    writes.insert(write.key().to_string(), write);
-                }
+            let Some((forge, _)) = self.told(build) else { continue };
+            let mut reports = vec![Report::Status(told.status.clone())];
+            if let Some((track, stage)) = told.deployment.filter(|_| forge == Forge::Github) {
+                let site = self.settings().public_url.clone();
+                let text = told.text.clone();
+                reports.push(Report::Deployment(Deployment { track, stage, text, site }));
+            }
+            for report in reports {
+                let write = self.report(forge, build, report);
+                // Of two that one decision says of the same, the later one counts.
+                writes.insert(write.key().to_string(), write);
             }
         }
         writes.into_values().collect()

@@ -252,6 +252,51 @@ fn the_findings_of_a_style_check_stand_at_their_lines() {
     assert_eq!(lines, expected);
 }
 
+#[test]
+fn what_somebody_asks_for_is_told_to_the_forge_its_commit_came_from_alone() {
+    let forge = Forge::new();
+    let ((github, asked), (gitlab, nothing)) = (api(), api());
+    let settings: String = [("github", github), ("gitlab", gitlab)]
+        .iter()
+        .map(|(kind, port)| {
+            let more = format!("token_file = \"token\"\napi_url = \"http://127.0.0.1:{port}\"\n");
+            forge.settings(kind) + &more + "poll = \"off\"\n"
+        })
+        .collect();
+    let stage = Stage::with_settings(&settings);
+    has_secrets(&stage, &["github", "gitlab"]);
+    std::fs::write(stage.state().join("token"), "sesame\n").expect("written");
+    let app = stage.app("hello");
+    app.says("broken");
+    let commit = forge.take(&app);
+    let body = of_gitea(NOTHING, &commit);
+    let signature = format!("sha256={}", signed(SECRET, &body, "hex"));
+    let headers = [
+        ("X-GitHub-Event", "push"),
+        ("X-GitHub-Delivery", "1"),
+        ("X-Hub-Signature-256", signature.as_str()),
+    ];
+    assert!(is_taken(deliver(&stage, "github", &headers, &body)));
+    let is_failure = |head: &str, body: &Value| {
+        head.contains(&format!("/statuses/{commit} ")) && body["state"] == "failure"
+    };
+    until_asked(&asked, is_failure);
+    until("the build has failed", || (app.events("build.failed").len() == 1).then_some(()));
+    // Somebody has it built again: it is still a commit of GitHub.
+    let again = app.toehold(&["deploy", "--commit", &commit, "--track", "stable"]);
+    assert!(!again.status.success(), "it is as broken as before");
+    until("it has failed again", || (app.events("build.failed").len() == 2).then_some(()));
+    until_asked(&asked, is_failure);
+    // A commit that only Toehold has is nothing to either.
+    app.says("v2");
+    app.done(&["deploy", "--track", "stable"]);
+    app.until_heard("v2");
+    let ours = app.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    assert!(!asked.try_iter().any(|(head, _)| head.contains(&ours)), "GitHub does not have it");
+    let told = nothing.try_iter().next();
+    assert!(told.is_none(), "GitLab was told of what is not its own: {told:?}");
+}
+
 /// The most memory a process had since it began, in MiB.
 fn peak_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");

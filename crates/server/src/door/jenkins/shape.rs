@@ -135,7 +135,7 @@ pub(super) fn build(build: &Build, job: &str, now: Timestamp) -> Value {
     let by = match &build.trigger {
         Trigger::Push => "git push".to_owned(),
         Trigger::Webhook { forge, .. } | Trigger::Poll { forge } => forge.clone(),
-        Trigger::Asked { by } => by.clone(),
+        Trigger::Asked { by, .. } => by.clone(),
     };
     let revision = json!({
         "SHA1": build.commit,
