@@ -14,6 +14,7 @@ mod languages;
 mod link;
 mod little;
 mod machines;
+mod messages;
 mod playbook;
 mod prometheus;
 mod push;
