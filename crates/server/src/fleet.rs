@@ -44,11 +44,16 @@ pub enum FleetError {
         /// Why.
         source: LinkError,
     },
-    /// No agent knows the instance, or its agent is away.
-    #[error("no agent that is connected knows {instance}")]
+    /// The agent of the instance's machine is away, and the log lies there.
+    #[error(
+        "the agent of machine {machine} is away, and the log of {instance} lies on that machine: \
+         below its agent's folder, agent/log/{}.log", .instance.file_name()
+    )]
     NoAgent {
         /// Whose log was asked for.
         instance: InstanceId,
+        /// Where it lies.
+        machine: MachineName,
     },
     /// The agent did not answer in time.
     #[error("the agent did not answer within {} s", LOG_PATIENCE.as_secs())]
@@ -269,18 +274,19 @@ impl Fleet {
         from: LogFrom,
         max_bytes: u64,
     ) -> Result<LogPiece, FleetError> {
-        let (question, machine, answer) = {
+        let (question, (machine, asked), answer) = {
             let mut known = self.known();
             known.next_request += 1;
             let request = known.next_request;
-            let machine = machine.cloned().or_else(|| machine_of(&known, instance));
-            let asked = machine.and_then(|machine| known.questions.get(&machine).cloned());
+            let machine = machine.cloned().unwrap_or_else(|| machine_of(&known, instance));
+            let asked = known.questions.get(&machine).cloned();
             let (sender, answer) = oneshot::channel();
             let message = ToAgent::ReadLog { request, instance: instance.clone(), from, max_bytes };
-            (Question { message, request, answer: sender }, asked, answer)
+            (Question { message, request, answer: sender }, (machine, asked), answer)
         };
-        let no_agent = || FleetError::NoAgent { instance: instance.clone() };
-        machine.ok_or_else(no_agent)?.try_send(question).map_err(|_| no_agent())?;
+        let no_agent =
+            || FleetError::NoAgent { instance: instance.clone(), machine: machine.clone() };
+        asked.ok_or_else(no_agent)?.try_send(question).map_err(|_| no_agent())?;
         match tokio::time::timeout(LOG_PATIENCE, answer).await {
             Ok(Ok(piece)) => piece.map_err(|why| FleetError::Log { why }),
             Ok(Err(_)) => Err(no_agent()),
@@ -307,8 +313,8 @@ impl Fleet {
 
 /// The machine whose agent knows the instance; where none says so, the one Toehold runs on: it may
 /// still keep the log of an instance that is gone.
-fn machine_of(known: &Known, instance: &InstanceId) -> Option<MachineName> {
+fn machine_of(known: &Known, instance: &InstanceId) -> MachineName {
     let knows = |seen: &AgentSeen| seen.report.instances.iter().any(|it| it.id == *instance);
     let found = known.agents.iter().find(|(_, seen)| knows(seen)).map(|(machine, _)| machine);
-    found.cloned().or_else(|| Some(MachineName::local()))
+    found.cloned().unwrap_or_else(MachineName::local)
 }

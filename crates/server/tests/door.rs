@@ -31,6 +31,8 @@ mod jenkins;
 mod limits;
 #[path = "door/locks.rs"]
 mod locks;
+#[path = "door/logs.rs"]
+mod logs;
 #[path = "door/metrics.rs"]
 mod metrics;
 #[path = "door/origin.rs"]

@@ -28,6 +28,7 @@ impl Control {
         let mut findings =
             vec![self.store_health().await, self.agent_health(), self.proxy_health()];
         findings.push(self.disk_health());
+        findings.push(self.log_places());
         findings.push(self.message_health().await);
         findings.extend(self.reach_findings());
         findings
@@ -84,6 +85,16 @@ impl Control {
         };
         let hint = format!("free some space under {}", root.display());
         Finding { what: "disk".into(), ok, says, hint }
+    }
+
+    /// Where to look by hand: it is asked for when something else is not well.
+    fn log_places(&self) -> Finding {
+        let says = format!(
+            "of Toehold and of builds in {}; of an instance on its own machine, below its agent's \
+             folder in agent/log, which `toehold logs` reads from there",
+            self.layout().logs().display()
+        );
+        Finding { what: "logs".into(), ok: true, says, hint: String::new() }
     }
 
     async fn message_health(&self) -> Finding {

@@ -129,8 +129,10 @@ impl From<ControlError> for Unable {
             E::Source(_) => ours("repository_unusable").hint("toehold doctor"),
             E::Unfetched { source, .. } if source.is_transient() => busy("forge_away"),
             E::Unfetched { .. } => conflict("forge_refused"),
-            E::Fleet(FleetError::Silent | FleetError::NoAgent { .. }) => busy("agent_away"),
-            E::Fleet(_) => not_found("log_not_found"),
+            E::Fleet(FleetError::Silent | FleetError::NoAgent { .. }) => {
+                busy("agent_away").hint("toehold machines ls")
+            }
+            E::Fleet(_) => not_found("log_not_found").hint("toehold status"),
             E::Vault(error) => of_vault(error, title),
             _ => ours("internal").hint("toehold doctor"),
         }
