@@ -23,6 +23,8 @@ mod browser;
 mod dashboard;
 #[path = "door/evaluation.rs"]
 mod evaluation;
+#[path = "door/flood.rs"]
+mod flood;
 #[path = "door/forge.rs"]
 mod forge;
 #[path = "door/jenkins.rs"]

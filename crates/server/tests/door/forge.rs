@@ -15,9 +15,9 @@ use toehold_server::store::Txn;
 use crate::ask::Ask;
 use crate::stage::Stage;
 
-const SECRET: &str = "It's a Secret to Everybody";
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
-fn set_up(settings: &mut Settings, secrets: &std::path::Path) {
+pub(crate) fn set_up(settings: &mut Settings, secrets: &std::path::Path) {
     let set = ForgeSettings {
         repository: "ada/shop".into(),
         url: "https://127.0.0.1:1/ada/shop.git".into(),
@@ -35,7 +35,7 @@ fn set_up(settings: &mut Settings, secrets: &std::path::Path) {
     settings.apps.insert("shop".parse().expect("a name"), forges);
 }
 
-fn signature(body: &[u8], secret: &str) -> String {
+pub(crate) fn signature(body: &[u8], secret: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
@@ -105,7 +105,7 @@ async fn a_body_larger_than_any_forge_sends_is_refused_before_it_is_read() {
     assert_eq!(answer.problem(), "body_too_large");
 }
 
-async fn with_shop() -> (Stage, tempfile::NamedTempFile) {
+pub(crate) async fn with_shop() -> (Stage, tempfile::NamedTempFile) {
     let secrets = tempfile::NamedTempFile::new().expect("a file can be made");
     std::fs::write(secrets.path(), SECRET).expect("it can be written");
     let stage = Stage::with(Txn::default(), |settings| set_up(settings, secrets.path())).await;
