@@ -147,6 +147,47 @@ async fn a_letter_is_signed_so_that_its_receiver_can_check_it() {
     assert!(is_sent(&event) && event.text.starts_with("webhook to 127.0.0.1:"), "{event:?}");
 }
 
+/// Whether another hand, which follows the published standard, believes it.
+fn is_believed(headers: &HeaderMap, body: &str, now_s: u64) -> bool {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let headers: serde_json::Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().expect("a text").into()))
+        .collect();
+    let given = serde_json::json!({
+        "secret": "whsec_aHVudGVyMg==", "headers": headers, "body": body, "now_s": now_s,
+    });
+    let mut python = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/notify/verify.py"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("python runs");
+    let mut stdin = python.stdin.take().expect("it listens");
+    stdin.write_all(given.to_string().as_bytes()).expect("it listens");
+    drop(stdin);
+    python.wait().expect("it ends").success()
+}
+
+#[tokio::test]
+async fn whoever_follows_the_published_standard_believes_a_letter_and_no_forged_one() {
+    let mut stage = Stage::new();
+    let mut receiver = Receiver::start(None).await;
+    stage.run(&receiver.settings());
+    stage.tell("[shop] Gr\u{fc}\u{df}e, \u{201e}shop\u{201c}", WEBHOOK).await;
+    let (headers, body) = receiver.letter().await;
+    let now_s = stage.clock.now().as_ms() / 1_000;
+    assert!(is_believed(&headers, &body, now_s));
+    assert!(!is_believed(&headers, &body.replacen("shop", "ship", 1), now_s), "other words");
+    assert!(!is_believed(&headers, &body, now_s + 301), "it is sent again later");
+    for name in ["webhook-id", "webhook-timestamp"] {
+        let mut forged = headers.clone();
+        forged.insert(name, "1800000001".parse().expect("a value"));
+        assert!(!is_believed(&forged, &body, now_s), "another {name}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_taken_is_sent_again_under_the_same_id() {
     let mut stage = Stage::new();
