@@ -28,6 +28,18 @@ pub struct Made {
     pub access: Access,
 }
 
+/// How far a provider has come with a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// It is there.
+    Made(Made),
+    /// It is being made: it is to be asked for again soon.
+    Coming {
+        /// What the provider calls it, where that is known already.
+        provider_id: Option<String>,
+    },
+}
+
 /// Why a provider did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{why}")]
@@ -56,9 +68,9 @@ pub trait Provider: Send + Sync {
     /// before.
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Given>, ProviderError>>;
 
-    /// Sees to it that the machine exists, and says where. One that exists under its name already
-    /// is the one.
-    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Made, ProviderError>>;
+    /// Sees to it that the machine is made, and says how far it is; it waits for nothing. One that
+    /// exists under its name already is the one.
+    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Ensured, ProviderError>>;
 
     /// Gives the machine back; nothing of it is left when this has succeeded. One that is not there
     /// is given back already.

@@ -21,6 +21,11 @@ pub enum Outcome {
         /// How it is reached by SSH.
         access: Access,
     },
+    /// Its provider is making it.
+    Coming {
+        /// What its provider calls it, as far as that is known.
+        provider_id: Option<String>,
+    },
     /// Its agent was another program than ours, and was replaced.
     Upgraded {
         /// The version it had.
@@ -52,6 +57,19 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
             next.machine.address = Some(address);
             next.machine.access = Some(access);
             Some(next)
+        }
+        // What is being made costs money from now on: its name at its provider is kept at once.
+        (
+            Outcome::Coming { provider_id },
+            MachinePhase::Wanted | MachinePhase::Failed { .. } | MachinePhase::Leaving,
+        ) => {
+            let id = provider_id.filter(|id| machine.provider_id.as_ref() != Some(id))?;
+            let text =
+                format!("{} is being made: {} calls it {id}", machine.name, machine.provider);
+            let facts = json!({ "provider_id": id });
+            let event = event(machine, EventKind::MachineBegun, text, &facts, now);
+            let next = Machine { provider_id: Some(id), trouble: None, ..machine.clone() };
+            Some(Step { machine: next, event })
         }
         (Outcome::Upgraded { from }, _) => {
             let text = format!(
@@ -90,6 +108,6 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
             let machine = Machine { trouble: Some(why), ..machine.clone() };
             Some(Step { machine, event })
         }
-        (Outcome::Made { .. } | Outcome::Gone, _) => None,
+        (Outcome::Made { .. } | Outcome::Coming { .. } | Outcome::Gone, _) => None,
     }
 }

@@ -239,6 +239,16 @@ fn what_came_of_an_act_moves_the_machine_on_once() {
         port: 22,
         host_key: "ssh-ed25519 AAAA".into(),
     };
+    // What it is called is known before it is there, and kept.
+    let at = Machine { provider_id: None, ..at };
+    let coming = |id: Option<&str>| Outcome::Coming { provider_id: id.map(str::to_owned) };
+    assert_eq!(outcome(&at, coming(None), NOW), None);
+    let begun = outcome(&at, coming(Some("7")), NOW).expect("it is noted").machine;
+    assert_eq!((&begun.phase, begun.provider_id.as_deref()), (&MachinePhase::Wanted, Some("7")));
+    assert_eq!(outcome(&begun, coming(Some("7")), NOW), None, "it is said once");
+    let given_up = Machine { phase: MachinePhase::Failed { why: "so".into() }, ..at.clone() };
+    let known = outcome(&given_up, coming(Some("7")), NOW).expect("it is noted").machine;
+    assert_eq!(known.provider_id.as_deref(), Some("7"), "it is given back by that");
     let made = || Outcome::Made {
         provider_id: "7".into(),
         address: [192, 0, 2, 1].into(),

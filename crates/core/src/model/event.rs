@@ -193,6 +193,8 @@ event_kinds! {
     AlertIgnored = "alert.ignored",
     /// A machine was asked for, or added.
     MachineWanted = "machine.wanted",
+    /// A machine is being made by its provider.
+    MachineBegun = "machine.begun",
     /// A machine is there; the agent is brought to it.
     MachineMade = "machine.made",
     /// A token was made, by which a machine may join.

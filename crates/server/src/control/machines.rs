@@ -42,6 +42,8 @@ struct Doing {
     is_busy: bool,
     /// Failures in a row, for how long is waited.
     streak: u32,
+    /// Looks in a row at a machine that is being made.
+    looks: u32,
     /// Not to be tried before.
     not_before: Option<Instant>,
 }

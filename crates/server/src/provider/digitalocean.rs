@@ -8,72 +8,59 @@ mod api;
 mod droplet;
 mod firewall;
 mod identity;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use toehold_core::machines::Given;
 use toehold_core::model::{Access, Machine, MachineName};
 use tokio::sync::Mutex;
 
-use super::{Made, Provider, ProviderError};
+use super::{Ensured, Made, Provider, ProviderError};
 use crate::secret::Secret;
-use api::Api;
+use api::{Api, MakeError};
 use droplet::Droplet;
 
-/// The longest a machine may take from being asked for until it has an address.
-const DEADLINE: Duration = Duration::from_mins(6);
+pub use settings::Settings;
 
-/// How often the list is asked for while a machine is waited for: at first, and later. One list
-/// serves everybody who waits.
-const FIRST_LOOK: Duration = Duration::from_secs(2);
-const LAST_LOOK: Duration = Duration::from_secs(10);
+/// While a machine is waited for, a list of this age is good enough: one serves everybody who waits.
+const SHARED: Duration = Duration::from_secs(2);
 
-/// A machine that was asked for may be missing from the list for so long: until then it is not
-/// asked for again.
-const CONSISTENT_AFTER: Duration = Duration::from_mins(1);
-
-/// `[machines.digitalocean]` of server.toml.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The file whose first line is the API token.
-    pub token_file: PathBuf,
-    /// Where machines are made: `fra1`.
-    pub region: String,
-    /// The size of a machine whose app names none.
-    #[serde(default = "usual_size")]
-    pub size: String,
-    /// What is on its disk at first.
-    #[serde(default = "usual_image")]
-    pub image: String,
-    /// The private network it is put into, by its id.
-    pub vpc: Option<String>,
-    /// The addresses (CIDR) that may reach it: Toehold's own. Where any is named, a firewall keeps
-    /// everybody else out.
-    #[serde(default)]
-    pub allow_from: Vec<String>,
-    /// Where the API is.
-    #[serde(default = "usual_url")]
-    pub api_url: String,
+/// How long is waited before something is asked for again.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// A machine that was promised may be missing from the list for so long.
+    promised: Duration,
+    /// One that was asked for without a clear answer, the first time; each further time it is twice
+    /// as long, up to `promised`.
+    unclear: Duration,
 }
 
-fn usual_size() -> String {
-    "s-1vcpu-1gb".to_owned()
+const PACE: Pace = Pace { promised: Duration::from_mins(1), unclear: Duration::from_secs(5) };
+
+impl Pace {
+    /// The wait after so many answers before that were unclear.
+    fn after_unclear(self, before: u32) -> Duration {
+        self.unclear.saturating_mul(1 << before.min(10)).min(self.promised)
+    }
 }
 
-fn usual_image() -> String {
-    "debian-12-x64".to_owned()
-}
-
-fn usual_url() -> String {
-    "https://api.digitalocean.com".to_owned()
+/// That a machine was asked for.
+#[derive(Clone, Copy)]
+struct Ask {
+    /// Until then it is not asked for again, unless the list is without it by then.
+    holds_until: Instant,
+    /// What it is called, where that was answered.
+    id: Option<u64>,
+    /// How often it was asked for without a clear answer.
+    unclear: u32,
 }
 
 /// Where what belongs to this Toehold lies.
@@ -92,7 +79,8 @@ pub struct DigitalOcean {
     settings: Settings,
     place: Place,
     listed: Mutex<Option<(Instant, Vec<Droplet>)>>,
-    asked: Mutex<BTreeMap<MachineName, Instant>>,
+    asked: std::sync::Mutex<BTreeMap<MachineName, Ask>>,
+    pace: Pace,
     guarded: Mutex<bool>,
 }
 
@@ -105,7 +93,8 @@ impl DigitalOcean {
             settings,
             place,
             listed: Mutex::default(),
-            asked: Mutex::default(),
+            asked: std::sync::Mutex::default(),
+            pace: PACE,
             guarded: Mutex::default(),
         })
     }
@@ -130,27 +119,46 @@ impl DigitalOcean {
     ) -> Result<Option<Droplet>, ProviderError> {
         let mut found = self.list(age).await?;
         found.retain(|it| it.name == machine.name.as_str());
-        // Of two that a lost answer left, the older is the one; the other is surplus.
-        found.sort_by_key(|it| it.id);
+        // Of two that a lost answer left, the one that is known is the one, else the older; the
+        // other is surplus.
+        let is_known = |it: &Droplet| Some(it.id.to_string()) == machine.provider_id;
+        found.sort_by_key(|it| (!is_known(it), it.id));
         Ok(found.into_iter().next())
     }
 
-    async fn make(&self, machine: &Machine) -> Result<(), ProviderError> {
-        let mut asked = self.asked.lock().await;
-        let is_fresh = |at: &Instant| at.elapsed() < CONSISTENT_AFTER;
-        if asked.get(&machine.name).is_some_and(is_fresh) {
-            return Ok(());
+    /// Asks for a machine, unless it was asked for a moment ago; gives its id where that is known.
+    async fn make(&self, machine: &Machine) -> Result<Option<u64>, ProviderError> {
+        if let Some(ask) = self.asked_for(&machine.name) {
+            return Ok(ask.id);
         }
-        asked.retain(|_, at| is_fresh(at));
         self.guard().await?;
         let identity = identity::made(&self.place, &machine.name).await?;
+        let body = self.body(machine, &identity.user_data()?);
+        // What is not answered may have been done all the same, also where nobody hears the answer.
+        let unclear = self.note_unclear(&machine.name);
+        match self.api.make(&body).await {
+            Ok(id) => {
+                let holds_until = Instant::now() + self.pace.promised;
+                let ask = Ask { holds_until, id: Some(id), unclear };
+                self.asked().insert(machine.name.clone(), ask);
+                Ok(Some(id))
+            }
+            Err(MakeError::Refused(error)) => {
+                self.asked().remove(&machine.name);
+                Err(error)
+            }
+            Err(MakeError::Unclear(error)) => Err(error),
+        }
+    }
+
+    fn body(&self, machine: &Machine, user_data: &str) -> Value {
         let mut body = json!({
             "name": machine.name,
             "region": self.settings.region,
             "size": machine.size.as_deref().unwrap_or(&self.settings.size),
             "image": self.settings.image,
             "tags": [self.place.tag],
-            "user_data": identity.user_data()?,
+            "user_data": user_data,
             "monitoring": false,
             "with_droplet_agent": false,
         });
@@ -158,13 +166,28 @@ impl DigitalOcean {
         if let Some(vpc) = &self.settings.vpc {
             body["vpc_uuid"] = json!(vpc);
         }
-        // What is not answered may have been done all the same.
-        asked.insert(machine.name.clone(), Instant::now());
-        let made = self.api.make(&body).await;
-        if made.as_ref().is_err_and(|error| !error.is_transient) {
-            asked.remove(&machine.name);
-        }
-        made
+        body
+    }
+
+    /// What is known of a machine that was asked for a moment ago; `None` where it was not.
+    fn asked_for(&self, name: &MachineName) -> Option<Ask> {
+        self.asked().get(name).copied().filter(|it| it.holds_until > Instant::now())
+    }
+
+    /// Says how often the machine was asked for without a clear answer, this time included.
+    fn note_unclear(&self, name: &MachineName) -> u32 {
+        let now = Instant::now();
+        let mut asked = self.asked();
+        asked.retain(|of, it| of == name || it.holds_until > now);
+        let before = asked.get(name).map_or(0, |it| it.unclear);
+        let unclear = before.saturating_add(1);
+        let holds_until = now + self.pace.after_unclear(before);
+        asked.insert(name.clone(), Ask { holds_until, id: None, unclear });
+        unclear
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<MachineName, Ask>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sees to the firewall, once.
@@ -176,33 +199,6 @@ impl DigitalOcean {
         firewall::ensure(&self.api, &self.place.tag, &self.settings.allow_from).await?;
         *guarded = true;
         Ok(())
-    }
-
-    async fn wait(&self, machine: &Machine) -> Result<Made, ProviderError> {
-        let (begun, mut look) = (Instant::now(), FIRST_LOOK);
-        loop {
-            match self.found(machine, look).await {
-                Ok(Some(droplet)) => {
-                    if let Some(address) = droplet.public_address() {
-                        return self.made(machine, &droplet, address).await;
-                    }
-                }
-                Ok(None) => {}
-                Err(error) if !error.is_transient => return Err(error),
-                // It is asked again; the deadline is the limit.
-                Err(error) => {
-                    tracing::warn!(machine.name = %machine.name, %error, "a machine that is being made could not be looked at");
-                }
-            }
-            if begun.elapsed() >= DEADLINE {
-                let minutes = DEADLINE.as_secs() / 60;
-                return Err(ProviderError::lasting(format!(
-                    "digitalocean did not have it ready within {minutes} min"
-                )));
-            }
-            tokio::time::sleep(look).await;
-            look = (look * 3 / 2).min(LAST_LOOK);
-        }
     }
 
     async fn made(
@@ -227,12 +223,22 @@ impl Provider for DigitalOcean {
         .boxed()
     }
 
-    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Made, ProviderError>> {
+    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Ensured, ProviderError>> {
         async {
-            if self.found(machine, Duration::ZERO).await?.is_none() {
-                self.make(machine).await?;
-            }
-            self.wait(machine).await
+            // Before a machine is asked for, and asked for again, it is looked whether it is there.
+            let is_asked = self.asked_for(&machine.name).is_some();
+            let age = if is_asked { SHARED } else { Duration::ZERO };
+            let id = match self.found(machine, age).await? {
+                None => self.make(machine).await?,
+                Some(droplet) => match droplet.public_address() {
+                    Some(address) => {
+                        let made = self.made(machine, &droplet, address).await?;
+                        return Ok(Ensured::Made(made));
+                    }
+                    None => Some(droplet.id),
+                },
+            };
+            Ok(Ensured::Coming { provider_id: id.map(|id| id.to_string()) })
         }
         .boxed()
     }
@@ -261,3 +267,6 @@ impl Provider for DigitalOcean {
         self.api.prices().boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

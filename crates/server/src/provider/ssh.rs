@@ -12,7 +12,7 @@ use toehold_core::model::{Access, Machine};
 
 use super::bring::leave;
 use super::shell::Shell;
-use super::{Made, Provider, ProviderError};
+use super::{Ensured, Made, Provider, ProviderError};
 
 /// The longest a name may take to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ impl Provider for SshHosts {
     }
 
     /// It is there already: where?
-    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Made, ProviderError>> {
+    fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Ensured, ProviderError>> {
         async {
             let access = access(machine)?;
             let address = match machine.address {
@@ -40,7 +40,7 @@ impl Provider for SshHosts {
                 None => resolve(access).await?,
             };
             let provider_id = format!("{}:{}", access.host, access.port);
-            Ok(Made { provider_id, address, access: access.clone() })
+            Ok(Ensured::Made(Made { provider_id, address, access: access.clone() }))
         }
         .boxed()
     }

@@ -11,11 +11,15 @@ use tracing::error;
 use crate::control::Control;
 use crate::provider::bring::{BringError, Home, bring};
 use crate::provider::shell::Shell;
-use crate::provider::{Provider, ProviderError};
+use crate::provider::{Ensured, Made, Provider, ProviderError};
+use crate::secret::random_bytes;
 
 /// The first wait after a failure, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
+
+/// How often is looked, at last, how far a machine is that is being made.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// An agent that has been silent for so long is looked after by SSH: it may have ended.
 const SILENT: Duration = Duration::from_secs(15);
@@ -62,11 +66,7 @@ impl Control {
     async fn act(&self, machine: &Machine, act: Act) -> Option<Outcome> {
         let done = match act {
             Act::Ensure => match self.provider(machine.provider) {
-                Ok(provider) => provider.ensure(machine).await.map(|made| {
-                    let (provider_id, address, access) =
-                        (made.provider_id, made.address, made.access);
-                    Some(Outcome::Made { provider_id, address, access })
-                }),
+                Ok(provider) => provider.ensure(machine).await.map(|it| Some(ensured(it))),
                 Err(error) => Err(error),
             },
             Act::Bring => self.bring(machine, false).await.map(|()| None),
@@ -128,9 +128,17 @@ impl Control {
             let doing = known.doing.entry(name.clone()).or_default();
             doing.is_busy = false;
             let failed = matches!(done, Some(Outcome::Failed { .. }));
+            let looks = if let Some(Outcome::Coming { .. }) = done { doing.looks } else { 0 };
+            doing.looks = looks.saturating_add(1);
             doing.streak = if failed { doing.streak.saturating_add(1) } else { 0 };
             let wait = match (failed, &done) {
-                (true, _) => FIRST_WAIT.saturating_mul(1 << doing.streak.min(10)).min(LONGEST_WAIT),
+                (true, _) => {
+                    let wait = FIRST_WAIT.saturating_mul(1 << doing.streak.min(10));
+                    jittered(wait.min(LONGEST_WAIT))
+                }
+                (false, Some(Outcome::Coming { .. })) => {
+                    FIRST_WAIT.saturating_mul(1 << looks.min(10)).min(LAST_LOOK)
+                }
                 // An agent that was brought needs a moment to call.
                 (false, None | Some(Outcome::Upgraded { .. })) => SILENT,
                 (false, Some(_)) => Duration::ZERO,
@@ -147,6 +155,21 @@ impl Control {
         }
         self.wake_machines.notify_one();
     }
+}
+
+fn ensured(ensured: Ensured) -> Outcome {
+    match ensured {
+        Ensured::Made(Made { provider_id, address, access }) => {
+            Outcome::Made { provider_id, address, access }
+        }
+        Ensured::Coming { provider_id } => Outcome::Coming { provider_id },
+    }
+}
+
+/// Between half and all of `wait`, so that machines which failed together are not tried together.
+fn jittered(wait: Duration) -> Duration {
+    let dice = u32::from(u16::from_le_bytes(random_bytes()));
+    wait / 2 + wait * dice / (2 * u32::from(u16::MAX))
 }
 
 /// What is to be done about a machine now.

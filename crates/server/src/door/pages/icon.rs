@@ -70,6 +70,7 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::RolloutPromoted
         | K::RouteChanged => "split",
         K::MachineWanted
+        | K::MachineBegun
         | K::MachineMade
         | K::MachineInvited
         | K::MachineRefused

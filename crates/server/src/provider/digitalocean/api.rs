@@ -38,6 +38,25 @@ struct Said {
     message: String,
 }
 
+/// Why a Droplet was not made, or perhaps not.
+#[derive(Debug)]
+pub(super) enum MakeError {
+    /// It was not.
+    Refused(ProviderError),
+    /// It may have been: what came back says nothing of that.
+    Unclear(ProviderError),
+}
+
+#[derive(Deserialize)]
+struct MadeDroplet {
+    droplet: Id,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u64,
+}
+
 #[derive(Deserialize)]
 struct Sizes {
     sizes: Vec<Size>,
@@ -68,9 +87,18 @@ impl Api {
         Ok(all)
     }
 
-    /// Asks for a Droplet.
-    pub(super) async fn make(&self, body: &Value) -> Result<(), ProviderError> {
-        self.call(Method::POST, "/v2/droplets", Some(body), &[202]).await.map(drop)
+    /// Asks for a Droplet, and says its id.
+    pub(super) async fn make(&self, body: &Value) -> Result<u64, MakeError> {
+        self.may_ask().map_err(MakeError::Refused)?;
+        let answer = self.ask(Method::POST, "/v2/droplets", Some(body)).await;
+        let answer = answer.map_err(MakeError::Unclear)?;
+        if answer.status != 202 {
+            let error = self.refused(&answer);
+            let is_clear = (400..500).contains(&answer.status);
+            return Err(if is_clear { MakeError::Refused } else { MakeError::Unclear }(error));
+        }
+        let made: MadeDroplet = read(&answer).map_err(MakeError::Unclear)?;
+        Ok(made.droplet.id)
     }
 
     /// Gives a Droplet back. One that is not there is given back already.
@@ -88,10 +116,7 @@ impl Api {
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ProviderError> {
-        let answer = self.call(Method::GET, path, None, &[200]).await?;
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            ProviderError::transient(format!("digitalocean answered something else: {error}"))
-        })
+        read(&self.call(Method::GET, path, None, &[200]).await?)
     }
 
     pub(super) async fn call(
@@ -102,6 +127,19 @@ impl Api {
         good: &[u16],
     ) -> Result<Answer, ProviderError> {
         self.may_ask()?;
+        let answer = self.ask(method, path, body).await?;
+        if good.contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(self.refused(&answer))
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, ProviderError> {
         let mut headers = HeaderMap::new();
         let mut token =
             HeaderValue::from_str(&format!("Bearer {}", self.token.reveal())).map_err(|_| {
@@ -110,11 +148,7 @@ impl Api {
         token.set_sensitive(true);
         headers.insert(AUTHORIZATION, token);
         let answer = self.base.call(method, path, headers, body).await;
-        let answer = answer.map_err(|error| ProviderError::transient(error.to_string()))?;
-        if good.contains(&answer.status) {
-            return Ok(answer);
-        }
-        Err(self.refused(&answer))
+        answer.map_err(|error| ProviderError::transient(error.to_string()))
     }
 
     fn may_ask(&self) -> Result<(), ProviderError> {
@@ -154,6 +188,12 @@ impl Api {
             _ => ProviderError::lasting(format!("digitalocean refused: {said}")),
         }
     }
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        ProviderError::transient(format!("digitalocean answered something else: {error}"))
+    })
 }
 
 /// For how long the API wants to be left alone, an hour at most: its limits are by the hour.

@@ -1,0 +1,154 @@
+mod double;
+
+use tempfile::TempDir;
+use toehold_core::model::{MachineGoal, MachinePhase, Provider as Kind};
+use toehold_core::time::Timestamp;
+
+use super::settings::{usual_image, usual_size};
+use super::*;
+use double::{Double, Told, told};
+
+const TAG: &str = "toehold-test";
+const MAKE: &str = "POST /v2/droplets";
+
+/// An account, and who uses it.
+struct Scene {
+    cloud: Double,
+    provider: DigitalOcean,
+    _folder: TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let cloud = Double::start().await;
+        let folder = TempDir::new().expect("a folder can be made");
+        let settings = Settings {
+            token_file: PathBuf::new(),
+            region: "fra1".into(),
+            size: usual_size(),
+            image: usual_image(),
+            vpc: None,
+            allow_from: Vec::new(),
+            api_url: cloud.url.clone(),
+        };
+        let place = Place {
+            key: folder.path().join("key"),
+            host_keys: folder.path().join("host-keys"),
+            tag: TAG.into(),
+        };
+        let provider = DigitalOcean::new(settings, Secret::new("token"), place);
+        let mut provider = provider.expect("it can be set up");
+        provider.pace.unclear = Duration::ZERO;
+        Self { cloud, provider, _folder: folder }
+    }
+
+    /// Asks for a machine: `coming 101`, `made 101`, or why not.
+    async fn asks(&self, machine: &Machine) -> String {
+        match self.provider.ensure(machine).await {
+            Ok(Ensured::Made(made)) => format!("made {}", made.provider_id),
+            Ok(Ensured::Coming { provider_id }) => {
+                format!("coming {}", provider_id.unwrap_or_default())
+            }
+            Err(error) => error.why,
+        }
+    }
+
+    /// Nothing that was heard counts any more.
+    async fn time_passes(&self) {
+        *self.provider.listed.lock().await = None;
+    }
+}
+
+fn machine(name: &str) -> Machine {
+    let at = Timestamp::from_ms(1_800_000_000_000);
+    Machine {
+        name: name.parse().expect("it is a machine's name"),
+        provider: Kind::DigitalOcean,
+        app: None,
+        goal: MachineGoal::Run,
+        phase: MachinePhase::Wanted,
+        since: at,
+        address: None,
+        access: None,
+        provider_id: None,
+        size: None,
+        configured: BTreeMap::new(),
+        trouble: None,
+        created_at: at,
+    }
+}
+
+#[tokio::test]
+async fn a_machine_is_asked_for_once_and_its_name_there_is_known_at_once() {
+    let scene = Scene::new().await;
+    let shop = machine("shop-1");
+    let coming = scene.asks(&shop).await;
+    assert!(coming.starts_with("coming 1"), "{coming}");
+    assert_eq!(scene.asks(&shop).await, coming);
+    for expected in [coming.clone(), coming.replace("coming", "made")] {
+        scene.time_passes().await;
+        assert_eq!(scene.asks(&shop).await, expected);
+    }
+    let called = scene.cloud.called(MAKE);
+    assert_eq!((called.len(), called[0].status), (1, 202));
+    assert_eq!(called[0].body["tags"], json!([TAG]));
+    assert_eq!(called[0].answer["droplet"]["name"], "shop-1");
+}
+
+#[tokio::test]
+async fn what_was_refused_or_broke_is_looked_for_and_asked_for_again() {
+    for (status, word) in [(429, "patience"), (500, "in trouble"), (503, "in trouble")] {
+        let scene = Scene::new().await;
+        let shop = machine("shop-1");
+        let headers = vec![("retry-after", "0".to_owned())];
+        scene.cloud.answers(Told { headers, ..told(MAKE, status, "no") });
+        let why = scene.asks(&shop).await;
+        assert!(why.contains(word), "{why}");
+        let looked = scene.cloud.called("GET /v2/droplets").len();
+        assert!(scene.asks(&shop).await.starts_with("coming 1"), "it is asked for again");
+        assert_eq!(scene.cloud.called("GET /v2/droplets").len(), looked + 1, "it is looked first");
+        assert_eq!(scene.cloud.names(), ["shop-1"]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_all_the_same_is_found_and_not_asked_for_again() {
+    let scene = Scene::new().await;
+    let shop = machine("shop-1");
+    scene.cloud.answers(Told { is_done: true, ..told(MAKE, 500, "no") });
+    let why = scene.asks(&shop).await;
+    assert!(why.contains("in trouble"), "{why}");
+    assert!(scene.asks(&shop).await.starts_with("coming 1"));
+    assert_eq!((scene.cloud.called(MAKE).len(), scene.cloud.names().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_unclear_answer_is_waited_behind_and_longer_each_time() {
+    let mut scene = Scene::new().await;
+    scene.provider.pace.unclear = PACE.unclear;
+    let shop = machine("shop-1");
+    scene.cloud.answers(told(MAKE, 500, "no"));
+    scene.asks(&shop).await;
+    assert_eq!(scene.asks(&shop).await, "coming ", "it may have been made");
+    let waits: Vec<u64> = (0..6).map(|before| PACE.after_unclear(before).as_secs()).collect();
+    assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+}
+
+#[tokio::test]
+async fn one_that_never_becomes_active_is_known_and_can_be_given_back() {
+    let scene = Scene::new().await;
+    scene.cloud.sticks();
+    scene.cloud.has("shop-1", "somebody-else");
+    let shop = machine("shop-1");
+    let coming = scene.asks(&shop).await;
+    let id = coming.strip_prefix("coming ").expect("it is being made").to_owned();
+    for _ in 0..3 {
+        scene.time_passes().await;
+        assert_eq!(scene.asks(&shop).await, coming);
+    }
+    let failed = Machine { provider_id: Some(id), ..shop };
+    scene.provider.remove(&failed).await.expect("it is given back");
+    // What carries another mark is not ours, whatever it is called.
+    assert_eq!(scene.cloud.names(), ["shop-1"]);
+    assert_eq!(scene.provider.observe().await.expect("it answers"), []);
+}
