@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::time::Timestamp;
 
+pub use come::DEADLINE;
 pub use go::IDLE;
 pub use outcome::{Outcome, outcome};
 pub use playbook::{Configures, Played, configure_again, playbook_outcome, to_configure};
@@ -88,12 +89,14 @@ pub struct Limits {
     pub size: String,
     /// How long a machine that was made for an app is kept after its last instance.
     pub idle: Duration,
+    /// How long its provider may take to make one, and its agent to call then.
+    pub deadline: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let (hourly, prices, size) = (None, BTreeMap::new(), String::new());
-        Self { machines: 0, hourly, prices, size, idle: IDLE }
+        Self { machines: 0, hourly, prices, size, idle: IDLE, deadline: DEADLINE }
     }
 }
 
@@ -145,7 +148,7 @@ pub fn decide(yard: Yard<'_>) -> Verdict {
         let sight = yard.sights.get(name).copied().unwrap_or_default();
         let step = come::ready(machine, sight, yard.now)
             .or_else(|| go::lost(machine, sight, vanished.contains(name), yard.now))
-            .or_else(|| come::too_late(machine, yard.now))
+            .or_else(|| come::too_late(machine, yard))
             .or_else(|| playbook::hopeless(machine, sight, yard.now))
             .or_else(|| go::leaving(machine, sight, yard));
         verdict.steps.extend(step);

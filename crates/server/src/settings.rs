@@ -16,7 +16,7 @@ use crate::source::webhook::Forge;
 use crate::{alertmanager, mirror, notify};
 
 pub use forge::{ForgeSettings, GithubApp, Poll};
-pub use machines::{Idle, MachineSettings};
+pub use machines::{Deadline, Idle, MachineSettings};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";

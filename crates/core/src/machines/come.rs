@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Sight, Step, step};
+use super::{Sight, Step, Yard, step};
 use crate::model::{EventKind, Machine, MachinePhase};
 use crate::tell;
 use crate::time::Timestamp;
@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 /// An agent that was heard within this time is there.
 pub(super) const HEARD: Duration = Duration::from_secs(10);
 
-/// So long may a machine take from being asked for until its agent calls.
+/// So long may a machine take until its provider has made it, and again until its agent calls,
+/// unless the operator says otherwise ([`Limits::deadline`](super::Limits::deadline)).
 pub const DEADLINE: Duration = Duration::from_mins(10);
 
 /// A machine whose agent calls takes instances.
@@ -41,8 +42,12 @@ pub(super) fn ready(machine: &Machine, sight: Sight, now: Timestamp) -> Option<S
 }
 
 /// One that does not come up is given up.
-pub(super) fn too_late(machine: &Machine, now: Timestamp) -> Option<Step> {
+pub(super) fn too_late(machine: &Machine, yard: Yard<'_>) -> Option<Step> {
+    let (now, deadline) = (yard.now, yard.limits.deadline);
     let waits = match &machine.phase {
+        MachinePhase::Wanted if machine.provider_id.is_some() => {
+            "its provider began to make it and did not have it ready"
+        }
         MachinePhase::Wanted => "its provider did not make it",
         MachinePhase::Bringing => "its agent did not call",
         MachinePhase::Ready
@@ -52,16 +57,20 @@ pub(super) fn too_late(machine: &Machine, now: Timestamp) -> Option<Step> {
         | MachinePhase::Gone => return None,
     };
     // A machine that is there already may be repaired by its owner, however long that takes.
-    if !machine.provider.is_elastic() || now.since(machine.since) < DEADLINE {
+    if !machine.provider.is_elastic() || now.since(machine.since) < deadline {
         return None;
     }
-    let why = format!("{waits} within {}", tell::duration(DEADLINE));
+    let last = machine.trouble.as_ref().map_or_else(String::new, |it| format!("; last: {it}"));
+    let why = format!("{waits} within {}{last}", tell::duration(deadline));
     Some(failed(machine, why, now))
 }
 
 /// It could not be had.
 pub(super) fn failed(machine: &Machine, why: String, now: Timestamp) -> Step {
-    let text = format!("{} failed: {why}", machine.name);
+    // One that is there already is somebody's; what was made for us is not paid for any longer.
+    let is_made = machine.provider.is_elastic() && machine.provider_id.is_some();
+    let next = if is_made { "; it is given back" } else { "" };
+    let text = format!("{} failed: {why}{next}", machine.name);
     let facts = json!({ "why": why });
     step(machine, MachinePhase::Failed { why }, (EventKind::MachineFailed, text), &facts, now)
 }

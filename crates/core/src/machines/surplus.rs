@@ -38,7 +38,8 @@ pub fn surplus(
 fn is_too_much(machine: &Machine, given: &Given) -> bool {
     match &machine.provider_id {
         Some(id) => *id != given.provider_id || machine.phase == MachinePhase::Gone,
-        // One that is being made is not known by its id yet.
-        None => machine.phase == MachinePhase::Gone,
+        // One that is being made is not known by its id yet. One that was given up never will be:
+        // what shows up under its name now is the answer nobody heard.
+        None => matches!(machine.phase, MachinePhase::Gone | MachinePhase::Failed { .. }),
     }
 }

@@ -163,6 +163,34 @@ fn a_machine_that_does_not_come_up_is_given_up_where_another_can_be_made() {
     Scene::new(CLOUD, &["a: bringing unheard for=599s"]).decides("nothing");
     Scene::new(CLOUD, &["a: bringing unheard for=600s", "b: wanted unheard for=600s"])
         .decides("a failed; b failed");
+    let mut patient = Scene::new(CLOUD, &["a: wanted unheard for=600s"]);
+    patient.limits.deadline = Duration::from_secs(601);
+    patient.decides("nothing");
+}
+
+#[test]
+fn one_that_never_becomes_active_is_given_up_and_given_back_by_what_it_is_called() {
+    let mut stuck = machine("a", CLOUD, MachinePhase::Wanted, ago(600));
+    stuck.trouble = Some("the cloud is in trouble".into());
+    let (sights, given, limits) = (BTreeMap::new(), BTreeMap::new(), Limits::default());
+    let machines = BTreeMap::from([(stuck.name.clone(), stuck)]);
+    let yard = Yard {
+        machines: &machines,
+        sights: &sights,
+        given: &given,
+        needs: &[],
+        playbooks: &[],
+        limits: &limits,
+        fresh: &[],
+        now: NOW,
+    };
+    let step = decide(yard).steps.into_iter().next().expect("it is given up");
+    assert_eq!(step.machine.provider_id.as_deref(), Some("id-a"), "by which it is given back");
+    assert_eq!(
+        step.event.text,
+        "a failed: its provider began to make it and did not have it ready within 10 min; last: \
+         the cloud is in trouble; it is given back"
+    );
 }
 
 #[test]
@@ -284,6 +312,9 @@ fn only_what_a_document_names_is_given_back() {
     let mut gone = machine("c", CLOUD, MachinePhase::Gone, ago(100));
     gone.provider_id = None;
     scene.machines.insert(gone.name.clone(), gone);
+    let mut given_up = machine("d", CLOUD, MachinePhase::Failed { why: "so".into() }, ago(100));
+    given_up.provider_id = None;
+    scene.machines.insert(given_up.name.clone(), given_up);
     if let Some(wanted) = scene.machines.get_mut(&name("b")) {
         wanted.provider_id = None;
     }
@@ -294,9 +325,10 @@ fn only_what_a_document_names_is_given_back() {
         of("b", "1"),
         of("b", "2"),
         of("c", "3"),
+        of("d", "5"),
         of("x", "4"),
     ];
     let found = surplus(&scene.machines, CLOUD, &given);
-    assert_eq!(found.give_back, [of("a", "second"), of("c", "3")]);
+    assert_eq!(found.give_back, [of("a", "second"), of("c", "3"), of("d", "5")]);
     assert_eq!(found.strange, [of("x", "4")]);
 }

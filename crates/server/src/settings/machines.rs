@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use toehold_core::machines::IDLE;
+use toehold_core::machines::{DEADLINE, IDLE};
 use toehold_core::spec::duration;
 
 use crate::provider::digitalocean;
@@ -12,6 +12,9 @@ use crate::provider::digitalocean;
 /// A machine is kept for at least so long after its last instance: a deploy takes its instances
 /// from one release to the next, and must not find the machine gone in between.
 const SHORTEST: Duration = Duration::from_secs(5);
+
+/// A machine takes at least so long to come up, anywhere.
+const HASTIEST: Duration = Duration::from_secs(10);
 
 /// `[machines]`: machines other than the one Toehold runs on.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -27,6 +30,8 @@ pub struct MachineSettings {
     pub most_per_hour: Option<f64>,
     /// How long a machine that was made for an app is kept after its last instance.
     pub idle: Idle,
+    /// How long a provider may take to make a machine, and its agent to call then.
+    pub deadline: Deadline,
     /// `[machines.digitalocean]`.
     pub digitalocean: Option<digitalocean::Settings>,
 }
@@ -39,6 +44,7 @@ impl Default for MachineSettings {
             most: 10,
             most_per_hour: None,
             idle: Idle::default(),
+            deadline: Deadline::default(),
             digitalocean: None,
         }
     }
@@ -79,6 +85,32 @@ impl TryFrom<String> for Idle {
     }
 }
 
+/// How long a machine may take to come up: `"10m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Deadline(pub Duration);
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self(DEADLINE)
+    }
+}
+
+impl TryFrom<String> for Deadline {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let deadline = duration(&text)?;
+        if deadline < HASTIEST {
+            let least = HASTIEST.as_secs();
+            return Err(format!(
+                "{text:?} is too short: a machine is waited for at least {least}s"
+            ));
+        }
+        Ok(Self(deadline))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -96,14 +128,17 @@ mod tests {
             let settings = parse(more).expect("it is well-formed");
             assert_eq!(settings.machines.idle.0.as_secs(), seconds);
         }
+        let patient = parse("deadline = \"15m\"\n").expect("it is well-formed");
+        assert_eq!(patient.machines.deadline.0.as_secs(), 900);
     }
 
     #[test]
-    fn an_idle_time_that_makes_no_sense_is_refused_with_its_place() {
+    fn a_time_that_makes_no_sense_is_refused_with_its_place() {
         for (more, word) in [
             ("idle = \"4s\"\n", "at least 5s"),
             ("idle = \"soon\"\n", "not a duration"),
             ("idle = 120\n", "string"),
+            ("deadline = \"9s\"\n", "at least 10s"),
         ] {
             let why = parse(more).expect_err("it is refused");
             assert!(why.contains(word) && why.contains("line 2"), "{why}");

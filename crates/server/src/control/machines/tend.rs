@@ -102,6 +102,7 @@ impl Control {
             prices: self.machines().asked.prices.clone(),
             size: size.unwrap_or_default(),
             idle: settings.idle.0,
+            deadline: settings.deadline.0,
         }
     }
 
