@@ -160,6 +160,9 @@ pub enum ControlError {
     /// Others changed the same thing again and again.
     #[error("{0} is being changed by others: try again")]
     Contended(AppName),
+    /// The same of a machine.
+    #[error("{0} is being changed by others: try again")]
+    ContendedMachine(MachineName),
     /// The queue of builds is full.
     #[error("{0} builds wait already: try again when some are through")]
     QueueFull(usize),

@@ -35,6 +35,8 @@ mod limits;
 mod locks;
 #[path = "door/logs.rs"]
 mod logs;
+#[path = "door/machines.rs"]
+mod machines;
 #[path = "door/metrics.rs"]
 mod metrics;
 #[path = "door/origin.rs"]

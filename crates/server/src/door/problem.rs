@@ -122,7 +122,7 @@ impl From<ControlError> for Unable {
             E::Refused(refusal) => of_refusal(refusal, title),
             E::NoMachine(_) => not_found("machine_not_found").hint("toehold machines ls"),
             E::NoLonger(_) | E::TakenBefore => conflict("no_longer"),
-            E::Contended(_) => busy("contended"),
+            E::Contended(_) | E::ContendedMachine(_) => busy("contended"),
             E::QueueFull(_) => busy("queue_full"),
             E::Read(_) => busy("store_unreadable").hint("toehold doctor"),
             E::Commit(error) => of_commit(error, title),

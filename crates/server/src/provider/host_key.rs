@@ -54,6 +54,9 @@ pub enum KeyError {
 /// The private key Toehold logs in with, made where there is none yet; its public half lies beside
 /// it with `.pub` behind its name.
 pub async fn own(path: &Path) -> Result<PathBuf, KeyError> {
+    // Of two who need it at once, the second finds what the first has made.
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _making = MAKING.lock().await;
     if path.exists() && path.with_added_extension("pub").exists() {
         return Ok(path.to_owned());
     }

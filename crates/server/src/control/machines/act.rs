@@ -145,11 +145,14 @@ impl Control {
             };
             doing.not_before = Some(Instant::now() + wait);
             let now = self.clock().now();
-            let machine = known.by_name.get(name).map(|it| it.machine.clone());
-            machine.zip(done).and_then(|(machine, done)| outcome(&machine, done, now))
+            let machine = known.by_name.get(name).map(|it| (it.rev, it.machine.clone()));
+            machine.zip(done).and_then(|((rev, machine), done)| {
+                outcome(&machine, done, now).map(|step| (rev, step))
+            })
         };
-        if let Some(step) = step
-            && let Err(error) = self.carry_out_machine(step).await
+        // Where somebody changed it meanwhile, the act is done again: it finds what there is.
+        if let Some((rev, step)) = step
+            && let Err(error) = self.carry_out_machine(rev, step).await
         {
             error!(machine.name = %name, %error, "what came of something with a machine could not be kept; it is done again");
         }

@@ -7,12 +7,20 @@ use super::{Loaded, machine_key};
 use crate::control::{Control, ControlError};
 use crate::store::{CommitError, Rev, Txn, Write};
 
+/// How often a wish about a machine is granted anew because somebody else changed the machine in
+/// between.
+const TRIES: usize = 16;
+
 impl Control {
-    /// Carries out one step about a machine; whoever changed it meanwhile wins, and what this step
-    /// was for is found again at the next look.
-    pub(super) async fn carry_out_machine(&self, step: Step) -> Result<(), ControlError> {
+    /// Carries out one step about a machine, which was decided about its document at `rev`. Whoever
+    /// changed it meanwhile wins: then this is `false`, and what the step was for has to be decided
+    /// again, about the document as it is now.
+    pub(super) async fn carry_out_machine(
+        &self,
+        rev: Rev,
+        step: Step,
+    ) -> Result<bool, ControlError> {
         let name = step.machine.name.clone();
-        let rev = self.machines().by_name.get(&name).map_or(Rev::NONE, |it| it.rev);
         let key = machine_key(&name);
         let txn = Txn::by(&step.event.actor)
             .expect(key.clone(), rev)
@@ -20,18 +28,47 @@ impl Control {
             .write(Write::event(&step.event));
         let committed = match self.store().commit(txn).await {
             Ok(committed) => committed,
-            Err(CommitError::Conflict { .. }) => return self.reread(&name).await,
+            Err(CommitError::Conflict { .. }) => {
+                self.reread(&name).await?;
+                return Ok(false);
+            }
             Err(error) => return Err(error.into()),
         };
         let rev = committed.revs.first().copied().unwrap_or(Rev::NONE);
         self.take_in_machine(rev, step.machine).await;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Grants what somebody wishes of a machine: `grant` says what comes of it, from the document as
+    /// it is, and is asked again where somebody else was faster. `None` of it is that nothing is to
+    /// change.
+    pub(super) async fn change_machine<E: From<ControlError>>(
+        &self,
+        name: &MachineName,
+        grant: impl Fn(Option<Machine>) -> Result<Option<Step>, E>,
+    ) -> Result<(), E> {
+        for _ in 0..TRIES {
+            let (rev, machine) = self.known_machine(name);
+            let Some(step) = grant(machine)? else { return Ok(()) };
+            if self.carry_out_machine(rev, step).await? {
+                return Ok(());
+            }
+        }
+        Err(ControlError::ContendedMachine(name.clone()).into())
+    }
+
+    /// A machine's document and its revision, one that is gone included.
+    pub(super) fn known_machine(&self, name: &MachineName) -> (Rev, Option<Machine>) {
+        let known = self.machines();
+        let found = known.by_name.get(name);
+        found.map_or((Rev::NONE, None), |it| (it.rev, Some(it.machine.clone())))
     }
 
     async fn reread(&self, name: &MachineName) -> Result<(), ControlError> {
         let doc = self.store().get_as::<Machine>(&machine_key(name)).await?;
-        if let Some(doc) = doc {
-            self.take_in_machine(doc.rev, doc.value).await;
+        match doc {
+            Some(doc) => self.take_in_machine(doc.rev, doc.value).await,
+            None => drop(self.machines().by_name.remove(name)),
         }
         Ok(())
     }

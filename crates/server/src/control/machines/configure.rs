@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use toehold_core::machines::{Configures, Played, configure_again, playbook_outcome};
-use toehold_core::model::{AppName, CommitId, Event, EventKind, MachineName, Subject};
+use toehold_core::model::{
+    AppName, CommitId, Event, EventKind, Machine, MachineName, MachinePhase, Subject,
+};
 use toehold_core::wire::api::Done;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::people::there;
 use crate::ansible::{self, Ended, Play, Record, Told};
 use crate::builder::{files, surroundings};
 use crate::control::apps::Apps;
@@ -234,21 +237,17 @@ impl Control {
         self.say(event).await;
     }
 
-    /// Whoever changes the document at the same time wins; so it is tried again, a few times.
+    /// What came of a playbook on a machine, written down.
     async fn note_played(&self, app: &AppName, name: &MachineName, played: Played) {
-        for _ in 0..3 {
-            let Ok(machine) = self.machine(name) else { return };
-            let step = playbook_outcome(&machine, app, played.clone(), self.clock().now());
-            let wanted = step.machine.configured.get(app).cloned();
-            if let Err(error) = self.carry_out_machine(step).await {
-                error!(machine.name = %name, %error, "what came of a playbook could not be kept; it is run again");
-                return;
-            }
-            if self.machine(name).is_ok_and(|now| now.configured.get(app) == wanted.as_ref()) {
-                return;
-            }
+        let now = self.clock().now();
+        let grant = |machine: Option<Machine>| {
+            let there = machine.filter(|it| it.phase != MachinePhase::Gone);
+            let step = there.map(|it| playbook_outcome(&it, app, played.clone(), now));
+            Ok::<_, ControlError>(step)
+        };
+        if let Err(error) = self.change_machine(name, grant).await {
+            error!(machine.name = %name, %error, "what came of a playbook could not be kept; it is run again");
         }
-        warn!(machine.name = %name, "what came of a playbook was overtaken by other changes; it is run again");
     }
 
     /// Lets an app's playbook, or each, be run on a machine again.
@@ -258,9 +257,13 @@ impl Control {
         app: Option<&AppName>,
         actor: &str,
     ) -> Result<Done, ControlError> {
-        let step = configure_again(&self.machine(name)?, app, actor, self.clock().now());
-        let text = step.event.text.clone();
-        self.carry_out_machine(step).await?;
+        let now = self.clock().now();
+        let text = configure_again(&self.machine(name)?, app, actor, now).event.text;
+        let grant = |machine| {
+            let machine = there(machine, name)?;
+            Ok::<_, ControlError>(Some(configure_again(&machine, app, actor, now)))
+        };
+        self.change_machine(name, grant).await?;
         Ok(Done { text, event: None })
     }
 

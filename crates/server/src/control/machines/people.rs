@@ -64,8 +64,7 @@ impl Control {
         if self.settings().machines.control().is_none() {
             return Err(AddError::NotListening);
         }
-        let known = self.machines().by_name.get(&new.name).map(|it| it.machine.phase.clone());
-        if new.name == MachineName::local() || known.is_some_and(|it| it != MachinePhase::Gone) {
+        if new.name == MachineName::local() {
             return Err(AddError::Taken(new.name));
         }
         let host_key = host_key::parse(&new.host_key)?;
@@ -88,9 +87,16 @@ impl Control {
             created_at: now,
         };
         let text = format!("{actor} added the machine {}", machine.name);
-        self.say_of_machine(machine, EventKind::MachineWanted, text, actor)
-            .await
-            .map_err(Into::into)
+        let name = machine.name.clone();
+        let grant = |known: Option<Machine>| {
+            if known.is_some_and(|it| it.phase != MachinePhase::Gone) {
+                return Err(AddError::Taken(machine.name.clone()));
+            }
+            let (machine, text) = (machine.clone(), text.clone());
+            Ok(Some(said(machine, EventKind::MachineWanted, text, actor, now)))
+        };
+        self.change_machine(&name, grant).await?;
+        Ok(Done { text, event: None })
     }
 
     /// The host key a machine shows now, for a person to look at before it is believed.
@@ -119,7 +125,14 @@ impl Control {
             MachineGoal::Drain => format!("{actor} lets {name} be emptied"),
             MachineGoal::Remove => format!("{actor} lets {name} be emptied and given back"),
         };
-        self.say_of_machine(Machine { goal, ..machine }, EventKind::MachineSet, text, actor).await
+        let now = self.clock().now();
+        let grant = |machine| {
+            let machine = there(machine, name)?;
+            let (machine, text) = (Machine { goal, ..machine }, text.clone());
+            Ok::<_, ControlError>(Some(said(machine, EventKind::MachineSet, text, actor, now)))
+        };
+        self.change_machine(name, grant).await?;
+        Ok(Done { text, event: None })
     }
 
     /// A token for a machine that joins by itself.
@@ -169,32 +182,36 @@ impl Control {
     }
 
     pub(super) fn machine(&self, name: &MachineName) -> Result<Machine, ControlError> {
-        let known = self.machines();
-        let found = known.by_name.get(name).filter(|it| it.machine.phase != MachinePhase::Gone);
-        found.map(|it| it.machine.clone()).ok_or_else(|| ControlError::NoMachine(name.clone()))
+        there(self.known_machine(name).1, name)
     }
+}
 
-    async fn say_of_machine(
-        &self,
-        machine: Machine,
-        kind: EventKind,
-        text: String,
-        actor: &str,
-    ) -> Result<Done, ControlError> {
-        let event = Event {
-            rev: 0,
-            at: self.clock().now(),
-            app: machine.app.clone(),
-            kind,
-            subject: Subject::Machine(machine.name.clone()),
-            cause: None,
-            actor: actor.to_owned(),
-            text: text.clone(),
-            facts: json!({ "machine": machine.name, "key": machine_key(&machine.name) }),
-        };
-        self.carry_out_machine(Step { machine, event }).await?;
-        Ok(Done { text, event: None })
-    }
+/// A machine that is not gone.
+pub(super) fn there(machine: Option<Machine>, name: &MachineName) -> Result<Machine, ControlError> {
+    let there = machine.filter(|it| it.phase != MachinePhase::Gone);
+    there.ok_or_else(|| ControlError::NoMachine(name.clone()))
+}
+
+/// What somebody did about a machine.
+fn said(
+    machine: Machine,
+    kind: EventKind,
+    text: String,
+    actor: &str,
+    at: toehold_core::time::Timestamp,
+) -> Step {
+    let event = Event {
+        rev: 0,
+        at,
+        app: machine.app.clone(),
+        kind,
+        subject: Subject::Machine(machine.name.clone()),
+        cause: None,
+        actor: actor.to_owned(),
+        text,
+        facts: json!({ "machine": machine.name, "key": machine_key(&machine.name) }),
+    };
+    Step { machine, event }
 }
 
 /// The machine Toehold runs on, as it is shown beside the others.

@@ -16,6 +16,7 @@ use super::configure;
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
 use crate::secret::random_bytes;
+use crate::store::Rev;
 
 /// How often is looked where nothing calls for it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ impl Control {
             (needs(&apps), self.cut_off(&apps), configure::playbooks(&apps))
         };
         self.ask_providers(&needs);
-        let (mut verdict, due) = {
+        let (mut verdict, due, revs) = {
             let now = self.clock().now();
             let limits = self.limits();
             let agents = self.parts.fleet.agents();
@@ -59,6 +60,8 @@ impl Control {
             known.note_empty(now);
             let machines: BTreeMap<MachineName, Machine> =
                 known.by_name.iter().map(|(name, it)| (name.clone(), it.machine.clone())).collect();
+            let revs: BTreeMap<MachineName, Rev> =
+                known.by_name.iter().map(|(name, it)| (name.clone(), it.rev)).collect();
             if machines.is_empty() && needs.is_empty() {
                 return Ok(());
             }
@@ -81,12 +84,14 @@ impl Control {
                 fresh: &fresh,
                 now,
             };
-            (decide(yard), to_configure(yard))
+            (decide(yard), to_configure(yard), revs)
         };
         verdict.held.extend(self.machines().asked.troubles.iter().cloned());
         self.say_held(verdict.held).await;
         for step in verdict.steps {
-            self.carry_out_machine(step).await?;
+            let rev = revs.get(&step.machine.name).copied().unwrap_or(Rev::NONE);
+            // Where somebody changed it meanwhile, the next look decides anew.
+            self.carry_out_machine(rev, step).await?;
         }
         self.act_on_machines();
         self.configure_machines(playbooks, &due);

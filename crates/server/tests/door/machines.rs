@@ -1,0 +1,81 @@
+//! What people wish of machines.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::ask::Ask;
+use crate::stage::Stage;
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+/// A control plane that other machines may call.
+async fn stage() -> Stage {
+    let listens = |settings: &mut toehold_server::settings::Settings| {
+        settings.machines.listen = Some("127.0.0.1:7079".parse().expect("an address"));
+    };
+    Stage::with(toehold_server::store::Txn::default(), listens).await
+}
+
+async fn add(stage: &Stage, name: &str) -> u16 {
+    let body = json!({
+        "name": name, "user": "root", "host": "192.0.2.1", "port": 22, "host_key": KEY,
+        "address": null,
+    });
+    stage.owner(Ask::post("/api/v1/machines").json(&body)).await.status
+}
+
+/// The texts of events of a kind.
+async fn events(stage: &Stage, kind: &str) -> Vec<String> {
+    let all = stage.owner(Ask::get("/api/v1/events?limit=500")).await.is(200).value();
+    let all = all["events"].as_array().or(all.as_array()).cloned().unwrap_or_default();
+    let of = |it: &&Value| it["kind"] == kind;
+    all.iter().filter(of).filter_map(|it| Some(it["text"].as_str()?.to_owned())).collect()
+}
+
+async fn goal(stage: &Stage, name: &str) -> Value {
+    let all = stage.owner(Ask::get("/api/v1/machines")).await.is(200).value();
+    let all = all.as_array().cloned().unwrap_or_default();
+    let found = all.into_iter().find(|it| it["machine"]["name"] == name);
+    found.map(|it| it["machine"]["goal"].clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn of_wishes_about_a_machine_at_once_none_is_lost() {
+    let stage = stage().await;
+    assert_eq!(add(&stage, "web1").await, 201);
+    let goals = ["cordon", "drain", "cordon", "drain", "cordon", "drain", "cordon", "drain"];
+    for round in 0..5 {
+        let before = events(&stage, "machine.set").await.len();
+        stage.owner(Ask::post("/api/v1/machines/web1/goal").json(&json!({ "goal": "run" }))).await;
+        let wishes = goals.map(|goal| {
+            let ask = Ask::post("/api/v1/machines/web1/goal").json(&json!({ "goal": goal }));
+            stage.owner(ask)
+        });
+        let answers = join_all(wishes).await;
+        let granted = answers.iter().filter(|it| {
+            it.status == 200 && !String::from_utf8_lossy(&it.body).contains("already")
+        });
+        let granted = granted.count() + usize::from(round > 0);
+        assert!(answers.iter().all(|it| it.status == 200), "{answers:?}");
+        let said = events(&stage, "machine.set").await;
+        assert_eq!(said.len() - before, granted, "each that was granted was done: {said:?}");
+        let last = if said.last().is_some_and(|it| it.contains("be emptied")) {
+            "drain"
+        } else {
+            "cordon"
+        };
+        assert_eq!(goal(&stage, "web1").await, last);
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn of_many_who_add_one_machine_at_once_one_does() {
+    let stage = stage().await;
+    let mut answers = join_all((0..8).map(|_| add(&stage, "web2"))).await;
+    answers.sort_unstable();
+    assert_eq!(answers, [201, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(events(&stage, "machine.wanted").await.len(), 1);
+    stage.end().await;
+}
