@@ -154,10 +154,7 @@ impl Api {
     fn may_ask(&self) -> Result<(), ProviderError> {
         let quiet = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
         match quiet.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(left) if !left.is_zero() => Err(ProviderError::transient(format!(
-                "digitalocean asked for patience: {} s more",
-                left.as_secs() + 1
-            ))),
+            Some(left) if !left.is_zero() => Err(patience()),
             Some(_) | None => Ok(()),
         }
     }
@@ -179,15 +176,17 @@ impl Api {
                 let after = retry_after(answer).unwrap_or(PATIENCE);
                 let until = Instant::now() + after;
                 *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-                ProviderError::transient(format!(
-                    "digitalocean asked for patience: {} s",
-                    after.as_secs()
-                ))
+                patience()
             }
             500..=599 => ProviderError::transient(format!("digitalocean is in trouble: {said}")),
             _ => ProviderError::lasting(format!("digitalocean refused: {said}")),
         }
     }
+}
+
+/// The same words for as long as it lasts: words that count would be news each time.
+fn patience() -> ProviderError {
+    ProviderError::transient("digitalocean asked for patience: it is asked again when that is over")
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {

@@ -152,3 +152,14 @@ async fn one_that_never_becomes_active_is_known_and_can_be_given_back() {
     assert_eq!(scene.cloud.names(), ["shop-1"]);
     assert_eq!(scene.provider.observe().await.expect("it answers"), []);
 }
+
+#[tokio::test]
+async fn what_is_said_while_patience_is_asked_for_stays_the_same() {
+    let scene = Scene::new().await;
+    let headers = vec![("retry-after", "30".to_owned())];
+    scene.cloud.answers(Told { headers, ..told("GET /v2/droplets", 429, "no") });
+    let why = scene.asks(&machine("shop-1")).await;
+    assert!(why.contains("patience") && !why.contains(|c: char| c.is_ascii_digit()), "{why}");
+    assert_eq!(scene.asks(&machine("shop-1")).await, why);
+    assert_eq!(scene.cloud.called("").len(), 1, "it is left alone");
+}
