@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 
 pub use come::DEADLINE;
 pub use go::IDLE;
-pub use outcome::{Outcome, outcome};
+pub use outcome::{Outcome, Remedy, outcome};
 pub use playbook::{Configures, Played, configure_again, playbook_outcome, to_configure};
 pub use surplus::{Surplus, surplus};
 pub use upgrade::{AgentSight, to_upgrade};
@@ -61,6 +61,15 @@ pub struct Listed {
     pub asked_at: Timestamp,
     /// All of it.
     pub machines: Vec<Given>,
+}
+
+/// That a provider refuses the whole account: no machine can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why, with what to do.
+    pub why: String,
+    /// When it was over; `None` while it lasts.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// An app that has instances without a machine.
@@ -109,6 +118,8 @@ pub struct Yard<'a> {
     pub sights: &'a BTreeMap<MachineName, Sight>,
     /// What each elastic provider has, as far as it answered lately.
     pub given: &'a BTreeMap<Provider, Listed>,
+    /// Providers that refuse the whole account, or did.
+    pub refused: &'a BTreeMap<Provider, Refused>,
     /// Apps that wait.
     pub needs: &'a [Need],
     /// Apps whose machines are configured by a playbook.

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
-use toehold_core::machines::Given;
+use toehold_core::machines::{Given, Remedy};
 use toehold_core::model::{Access, Machine};
 
 /// What a provider made, or found made.
@@ -46,19 +46,24 @@ pub enum Ensured {
 pub struct ProviderError {
     /// In words, with what to do.
     pub why: String,
-    /// Whether asking again may help.
-    pub is_transient: bool,
+    /// What may help.
+    pub remedy: Remedy,
 }
 
 impl ProviderError {
     /// Asking again may help.
     pub fn transient(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_transient: true }
+        Self { why: why.into(), remedy: Remedy::Again }
+    }
+
+    /// The whole account is refused; asking again later may help.
+    pub fn account(why: impl Into<String>) -> Self {
+        Self { why: why.into(), remedy: Remedy::Account }
     }
 
     /// Asking again would not help.
     pub fn lasting(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_transient: false }
+        Self { why: why.into(), remedy: Remedy::Person }
     }
 }
 

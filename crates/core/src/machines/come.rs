@@ -56,8 +56,11 @@ pub(super) fn too_late(machine: &Machine, yard: Yard<'_>) -> Option<Step> {
         | MachinePhase::Leaving
         | MachinePhase::Gone => return None,
     };
+    // It is not the machine's fault where the whole account is refused.
+    let refused = yard.refused.get(&machine.provider).filter(|_| machine.provider_id.is_none());
+    let from = refused.map_or(machine.since, |it| machine.since.max(it.ended_at.unwrap_or(now)));
     // A machine that is there already may be repaired by its owner, however long that takes.
-    if !machine.provider.is_elastic() || now.since(machine.since) < deadline {
+    if !machine.provider.is_elastic() || now.since(from) < deadline {
         return None;
     }
     let last = machine.trouble.as_ref().map_or_else(String::new, |it| format!("; last: {it}"));

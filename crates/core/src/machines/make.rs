@@ -61,6 +61,14 @@ fn held(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> Option<String> {
              `toehold machines ls`, and remove them with `toehold machines rm` to try again"
         ));
     }
+    let refused = yard.refused.get(&need.provider).filter(|it| it.ended_at.is_none());
+    let waits = |it: &Machine| it.provider == need.provider && it.phase == MachinePhase::Wanted;
+    // One machine that waits already finds out when it is over.
+    if let Some(refused) = refused
+        && yard.machines.values().any(waits)
+    {
+        return Some(format!("no more machines are made for {app}: {}", refused.why));
+    }
     if all.len() >= limits.machines {
         return Some(format!(
             "no more machines are made for {app}: there are {} and at most {} may be; raise \

@@ -37,9 +37,21 @@ pub enum Outcome {
     Failed {
         /// Why, with what to do.
         why: String,
-        /// Whether trying again may help.
-        is_transient: bool,
+        /// What may help.
+        remedy: Remedy,
     },
+}
+
+/// What may help where something with a machine did not work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// To try again.
+    Again,
+    /// It is no machine's trouble: the whole account is refused, and each machine would be. It is
+    /// tried again by itself, and no machine is given up for it.
+    Account,
+    /// Somebody has to do something.
+    Person,
 }
 
 /// The machine after an act; `None` where the act has no place in its phase any more, or where what
@@ -93,17 +105,17 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
             machine.provider_id = None;
             Some(Step { machine, event })
         }
-        (Outcome::Failed { why, is_transient }, phase) => {
+        (Outcome::Failed { why, remedy }, phase) => {
             let comes_up = matches!(phase, MachinePhase::Wanted | MachinePhase::Bringing);
             // A machine that is there already may be mended by its owner at any time.
-            if comes_up && !is_transient && machine.provider.is_elastic() {
+            if comes_up && remedy == Remedy::Person && machine.provider.is_elastic() {
                 return Some(come::failed(machine, why, now));
             }
             if machine.trouble.as_ref() == Some(&why) {
                 return None;
             }
             let text = format!("{}: {why}", machine.name);
-            let facts = json!({ "transient": is_transient });
+            let facts = json!({ "transient": remedy != Remedy::Person });
             let event = event(machine, EventKind::MachineTrouble, text, &facts, now);
             let machine = Machine { trouble: Some(why), ..machine.clone() };
             Some(Step { machine, event })

@@ -16,6 +16,7 @@ struct Scene {
     machines: BTreeMap<MachineName, Machine>,
     sights: BTreeMap<MachineName, Sight>,
     given: BTreeMap<Provider, Listed>,
+    refused: BTreeMap<Provider, Refused>,
     needs: Vec<Need>,
     limits: Limits,
 }
@@ -91,6 +92,7 @@ impl Scene {
                 Some(("empty", time)) => sight.empty = seconds(time),
                 Some(("instances", count)) => sight.instances = count.parse().expect("a number"),
                 None if word == "unheard" => sight.silent = None,
+                None if word == "unmade" => made.provider_id = None,
                 None if word == "cut" => sight.is_cut_off = true,
                 None if word == "remove" => made.goal = MachineGoal::Remove,
                 _ => panic!("{word} says nothing"),
@@ -125,6 +127,7 @@ impl Scene {
             machines: &self.machines,
             sights: &self.sights,
             given: &self.given,
+            refused: &self.refused,
             needs: &self.needs,
             playbooks: &[],
             limits: &self.limits,
@@ -178,6 +181,7 @@ fn one_that_never_becomes_active_is_given_up_and_given_back_by_what_it_is_called
         machines: &machines,
         sights: &sights,
         given: &given,
+        refused: &BTreeMap::new(),
         needs: &[],
         playbooks: &[],
         limits: &limits,
@@ -285,19 +289,21 @@ fn what_came_of_an_act_moves_the_machine_on_once() {
     let next = outcome(&at, made(), NOW).expect("it moves on").machine;
     assert_eq!((&next.phase, next.provider_id.as_deref()), (&MachinePhase::Bringing, Some("7")));
     assert_eq!(outcome(&next, made(), NOW), None);
-    let failed = |is_transient| Outcome::Failed { why: "so".into(), is_transient };
-    let tried = outcome(&next, failed(true), NOW).expect("it is noted").machine;
+    let failed = |remedy| Outcome::Failed { why: "so".into(), remedy };
+    let tried = outcome(&next, failed(Remedy::Again), NOW).expect("it is noted").machine;
     assert_eq!((&tried.phase, tried.trouble.as_deref()), (&MachinePhase::Bringing, Some("so")));
-    assert_eq!(outcome(&tried, failed(true), NOW), None, "the same trouble is said once");
-    let refused = outcome(&next, failed(false), NOW).expect("it is noted").machine;
+    assert_eq!(outcome(&tried, failed(Remedy::Again), NOW), None, "the same trouble is said once");
+    let held = outcome(&next, failed(Remedy::Account), NOW).expect("it is noted").machine;
+    assert_eq!(held.phase, MachinePhase::Bringing, "it is not the machine's fault");
+    let refused = outcome(&next, failed(Remedy::Person), NOW).expect("it is noted").machine;
     assert!(matches!(refused.phase, MachinePhase::Failed { .. }));
     // Whoever owns a machine that is there already may mend it at any time.
     let theirs = Machine { provider: SSH, ..next.clone() };
-    let tried = outcome(&theirs, failed(false), NOW).expect("it is noted").machine;
+    let tried = outcome(&theirs, failed(Remedy::Person), NOW).expect("it is noted").machine;
     assert_eq!(tried.phase, MachinePhase::Bringing);
     let left = Machine { phase: MachinePhase::Leaving, ..next };
     assert_eq!(
-        outcome(&left, failed(false), NOW).map(|it| it.machine.phase),
+        outcome(&left, failed(Remedy::Person), NOW).map(|it| it.machine.phase),
         Some(MachinePhase::Leaving)
     );
     assert_eq!(
@@ -331,4 +337,22 @@ fn only_what_a_document_names_is_given_back() {
     let found = surplus(&scene.machines, CLOUD, &given);
     assert_eq!(found.give_back, [of("a", "second"), of("c", "3"), of("d", "5")]);
     assert_eq!(found.strange, [of("x", "4")]);
+}
+
+#[test]
+fn while_the_account_is_refused_no_machine_is_given_up_and_no_other_is_asked_for() {
+    let waiting = ["a: wanted unheard for=9999s unmade"];
+    let mut scene = Scene::new(CLOUD, &waiting).waits(2);
+    let ended = |ended_at| Refused { why: "the account may have no more".into(), ended_at };
+    scene.refused.insert(CLOUD, ended(None));
+    scene.decides("held: no more machines are");
+    // From when it ended, each has its whole time.
+    scene.refused.insert(CLOUD, ended(Some(ago(599))));
+    scene.decides("shop-x1 wanted");
+    scene.refused.insert(CLOUD, ended(Some(ago(600))));
+    scene.decides("a failed; shop-x1 wanted");
+    // Where nobody is left who would find out that it is over, somebody is asked for.
+    let mut scene = Scene::new(CLOUD, &[]).waits(1);
+    scene.refused.insert(CLOUD, ended(None));
+    scene.decides("shop-x1 wanted");
 }

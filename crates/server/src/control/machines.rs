@@ -16,7 +16,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use toehold_core::decide::{MachineSeen, Standing};
-use toehold_core::machines::{Listed, Sight};
+use toehold_core::machines::{Listed, Refused, Sight};
 use toehold_core::model::{
     App, AppName, Machine, MachineGoal, MachineName, MachinePhase, Provider,
 };
@@ -63,6 +63,7 @@ pub(super) struct Machines {
     empty_since: BTreeMap<MachineName, Timestamp>,
     doing: BTreeMap<MachineName, Doing>,
     given: BTreeMap<Provider, Listed>,
+    refused: BTreeMap<Provider, Refused>,
     asked: providers::Asked,
     held: Vec<String>,
     runs: configure::Runs,
@@ -83,6 +84,7 @@ impl Machines {
             empty_since: BTreeMap::new(),
             doing: BTreeMap::new(),
             given: BTreeMap::new(),
+            refused: BTreeMap::new(),
             asked: providers::Asked::default(),
             held: Vec::new(),
             runs: configure::Runs::default(),

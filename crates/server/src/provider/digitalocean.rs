@@ -7,6 +7,7 @@
 mod api;
 mod droplet;
 mod firewall;
+mod gate;
 mod identity;
 mod settings;
 

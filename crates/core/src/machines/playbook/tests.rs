@@ -80,6 +80,7 @@ fn with_yard<T>(provider: Provider, lines: &[&str], use_it: impl FnOnce(Yard<'_>
         machines: &machines,
         sights: &sights,
         given: &BTreeMap::new(),
+        refused: &BTreeMap::new(),
         needs: &[],
         playbooks: &[configures(provider, "a")],
         limits: &Limits::default(),

@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use toehold_core::machines::{Outcome, outcome};
+use toehold_core::machines::{Outcome, Refused, Remedy, outcome};
 use toehold_core::model::{Digest, Machine, MachineName, MachinePhase, Provider as Kind};
+use toehold_core::time::Timestamp;
 use tracing::error;
 
 use crate::control::Control;
@@ -73,9 +74,7 @@ impl Control {
             Act::Upgrade => self.upgrade(machine).await.map(Some),
             Act::Remove => self.give_back(machine).await.map(|()| Some(Outcome::Gone)),
         };
-        done.unwrap_or_else(|ProviderError { why, is_transient }| {
-            Some(Outcome::Failed { why, is_transient })
-        })
+        done.unwrap_or_else(|ProviderError { why, remedy }| Some(Outcome::Failed { why, remedy }))
     }
 
     /// Brings the agent.
@@ -105,7 +104,8 @@ impl Control {
             knows: &knows,
         };
         bring(&shell, &self.parts.program, home, invite).await.map_err(|error: BringError| {
-            ProviderError { is_transient: error.is_transient(), why: error.to_string() }
+            let remedy = if error.is_transient() { Remedy::Again } else { Remedy::Person };
+            ProviderError { remedy, why: error.to_string() }
         })
     }
 
@@ -146,6 +146,9 @@ impl Control {
             doing.not_before = Some(Instant::now() + wait);
             let now = self.clock().now();
             let machine = known.by_name.get(name).map(|it| (it.rev, it.machine.clone()));
+            if let (Some((_, machine)), Some(done)) = (&machine, &done) {
+                known.note_refusal(machine.provider, done, now);
+            }
             machine.zip(done).and_then(|((rev, machine), done)| {
                 outcome(&machine, done, now).map(|step| (rev, step))
             })
@@ -157,6 +160,24 @@ impl Control {
             error!(machine.name = %name, %error, "what came of something with a machine could not be kept; it is done again");
         }
         self.wake_machines.notify_one();
+    }
+}
+
+impl super::Machines {
+    /// Whether a provider refuses the whole account is known from each machine that is asked for.
+    fn note_refusal(&mut self, provider: Kind, done: &Outcome, now: Timestamp) {
+        match done {
+            Outcome::Failed { why, remedy: Remedy::Account } => {
+                let refused = Refused { why: why.clone(), ended_at: None };
+                self.refused.insert(provider, refused);
+            }
+            Outcome::Made { .. } | Outcome::Coming { .. } => {
+                if let Some(refused) = self.refused.get_mut(&provider) {
+                    refused.ended_at = refused.ended_at.or(Some(now));
+                }
+            }
+            Outcome::Upgraded { .. } | Outcome::Gone | Outcome::Failed { .. } => {}
+        }
     }
 }
 

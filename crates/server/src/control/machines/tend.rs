@@ -78,6 +78,7 @@ impl Control {
                 machines: &machines,
                 sights: &sights,
                 given: &known.given,
+                refused: &known.refused,
                 needs: &needs,
                 playbooks: &playbooks,
                 limits: &limits,

@@ -59,13 +59,13 @@ impl Control {
         let programs = self.parts.fleet.programs();
         let from = programs.get(&machine.name).map_or("?".to_owned(), |it| it.version.clone());
         info!(machine.name = %machine.name, agent.version = %from, "an agent is another program than this one, and is replaced");
-        if let Err(ProviderError { why, is_transient }) = self.bring(machine, true).await {
+        if let Err(ProviderError { why, remedy }) = self.bring(machine, true).await {
             self.machines().upgrades.last.take_if(|it| *it == machine.name);
             let name = &machine.name;
             let why = format!(
                 "the agent of {name} is of another version ({from}) and cannot be replaced: {why}"
             );
-            return Err(ProviderError { why, is_transient });
+            return Err(ProviderError { why, remedy });
         }
         Ok(Outcome::Upgraded { from })
     }

@@ -1,8 +1,7 @@
 //! The calls, and what their answers mean.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use hyper::Method;
@@ -12,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::droplet::{Droplet, Droplets};
+use super::gate::Gate;
 use crate::dial::{Answer, Base};
 use crate::provider::ProviderError;
 use crate::secret::Secret;
@@ -22,12 +22,17 @@ const PAGES: u32 = 100;
 /// How long is waited where the API asks for patience and does not say for how long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The longest it is waited for: its limits are by the hour.
+const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
+
 /// The API, and who asks.
 pub(super) struct Api {
     base: Base,
     token: Secret,
-    /// The API asked for patience until then.
-    quiet_until: Mutex<Option<Instant>>,
+    /// Closed where nothing may be asked.
+    pub(super) all: Gate,
+    /// Closed where nothing may be made.
+    pub(super) making: Gate,
 }
 
 /// An error as the API says it.
@@ -70,7 +75,8 @@ struct Size {
 
 impl Api {
     pub(super) fn new(url: &str, token: Secret) -> Result<Self, String> {
-        Ok(Self { base: Base::new(url)?, token, quiet_until: Mutex::default() })
+        let (all, making) = (Gate::default(), Gate::default());
+        Ok(Self { base: Base::new(url)?, token, all, making })
     }
 
     /// Every Droplet with a tag.
@@ -89,14 +95,15 @@ impl Api {
 
     /// Asks for a Droplet, and says its id.
     pub(super) async fn make(&self, body: &Value) -> Result<u64, MakeError> {
-        self.may_ask().map_err(MakeError::Refused)?;
+        self.all.pass().and_then(|()| self.making.pass()).map_err(MakeError::Refused)?;
         let answer = self.ask(Method::POST, "/v2/droplets", Some(body)).await;
         let answer = answer.map_err(MakeError::Unclear)?;
         if answer.status != 202 {
-            let error = self.refused(&answer);
+            let error = if is_full(&answer) { self.full(&answer) } else { self.refused(&answer) };
             let is_clear = (400..500).contains(&answer.status);
             return Err(if is_clear { MakeError::Refused } else { MakeError::Unclear }(error));
         }
+        self.making.was_passed();
         let made: MadeDroplet = read(&answer).map_err(MakeError::Unclear)?;
         Ok(made.droplet.id)
     }
@@ -126,7 +133,7 @@ impl Api {
         body: Option<&Value>,
         good: &[u16],
     ) -> Result<Answer, ProviderError> {
-        self.may_ask()?;
+        self.all.pass()?;
         let answer = self.ask(method, path, body).await?;
         if good.contains(&answer.status) {
             return Ok(answer);
@@ -148,45 +155,79 @@ impl Api {
         token.set_sensitive(true);
         headers.insert(AUTHORIZATION, token);
         let answer = self.base.call(method, path, headers, body).await;
-        answer.map_err(|error| ProviderError::transient(error.to_string()))
-    }
-
-    fn may_ask(&self) -> Result<(), ProviderError> {
-        let quiet = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
-        match quiet.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(left) if !left.is_zero() => Err(patience()),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn refused(&self, answer: &Answer) -> ProviderError {
-        let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = match (said.message.is_empty(), said.id.is_empty()) {
-            (false, _) => said.message,
-            (true, false) => said.id,
-            (true, true) => format!("HTTP {}", answer.status),
-        };
-        let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
+        let answer = answer.map_err(|error| ProviderError::transient(error.to_string()))?;
         match answer.status {
-            401 | 403 => ProviderError::lasting(format!(
-                "digitalocean does not accept our token ({said}): put one that may write into the \
-                 file `token_file` names"
-            )),
+            401 | 403 | 429 => {}
+            _ => self.all.was_passed(),
+        }
+        self.heed(&answer);
+        Ok(answer)
+    }
+
+    /// Says what an answer means that is not the one that was asked for.
+    fn refused(&self, answer: &Answer) -> ProviderError {
+        let said = said(answer);
+        match answer.status {
+            401 | 403 => self.all.close(
+                None,
+                format!(
+                    "digitalocean does not accept our token ({said}): put one that may write into \
+                     the file `token_file` names, and start Toehold again"
+                ),
+            ),
             429 => {
-                let after = retry_after(answer).unwrap_or(PATIENCE);
-                let until = Instant::now() + after;
-                *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-                patience()
+                let after = seconds(answer, RETRY_AFTER.as_str()).unwrap_or(PATIENCE);
+                self.all.close(Some(after.min(LONGEST_PATIENCE)), patience())
             }
             500..=599 => ProviderError::transient(format!("digitalocean is in trouble: {said}")),
             _ => ProviderError::lasting(format!("digitalocean refused: {said}")),
         }
     }
+
+    /// The account may have no more Droplets: no other name would help.
+    fn full(&self, answer: &Answer) -> ProviderError {
+        let said = said(answer);
+        self.making.close(
+            None,
+            format!(
+                "digitalocean refused: {said}; remove Droplets nobody needs there, or have the \
+                 limit raised: it is asked again by itself"
+            ),
+        )
+    }
+
+    /// What each answer says of how much may still be asked.
+    fn heed(&self, answer: &Answer) {
+        if seconds(answer, "ratelimit-remaining") != Some(Duration::ZERO) {
+            return;
+        }
+        let Some(reset) = seconds(answer, "ratelimit-reset") else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wait = reset.saturating_sub(now).min(LONGEST_PATIENCE);
+        if !wait.is_zero() {
+            self.all.close(Some(wait), patience());
+        }
+    }
 }
 
-/// The same words for as long as it lasts: words that count would be news each time.
-fn patience() -> ProviderError {
-    ProviderError::transient("digitalocean asked for patience: it is asked again when that is over")
+/// Whether an answer says that the account has as many Droplets as it may have.
+fn is_full(answer: &Answer) -> bool {
+    matches!(answer.status, 403 | 422) && said(answer).to_ascii_lowercase().contains("limit")
+}
+
+/// An error in the API's own words.
+fn said(answer: &Answer) -> String {
+    let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = match (said.message.is_empty(), said.id.is_empty()) {
+        (false, _) => said.message,
+        (true, false) => said.id,
+        (true, true) => format!("HTTP {}", answer.status),
+    };
+    said.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+fn patience() -> String {
+    "digitalocean asked for patience: it is asked again when that is over".to_owned()
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
@@ -195,8 +236,8 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
     })
 }
 
-/// For how long the API wants to be left alone, an hour at most: its limits are by the hour.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(Duration::from_hours(1)))
+/// A number of seconds that a header says.
+fn seconds(answer: &Answer, header: &str) -> Option<Duration> {
+    let seconds = answer.headers.get(header)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }

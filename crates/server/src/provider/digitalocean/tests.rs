@@ -7,6 +7,7 @@ use toehold_core::time::Timestamp;
 use super::settings::{usual_image, usual_size};
 use super::*;
 use double::{Double, Told, told};
+use toehold_core::machines::Remedy;
 
 const TAG: &str = "toehold-test";
 const MAKE: &str = "POST /v2/droplets";
@@ -162,4 +163,59 @@ async fn what_is_said_while_patience_is_asked_for_stays_the_same() {
     assert!(why.contains("patience") && !why.contains(|c: char| c.is_ascii_digit()), "{why}");
     assert_eq!(scene.asks(&machine("shop-1")).await, why);
     assert_eq!(scene.cloud.called("").len(), 1, "it is left alone");
+}
+
+const FULL: &str = "creating this/these droplet(s) will exceed your droplet limit";
+
+#[tokio::test]
+async fn an_account_that_may_have_no_more_is_asked_by_one_name_and_then_left_alone_for_a_while() {
+    let scene = Scene::new().await;
+    scene.cloud.answers(told(MAKE, 422, FULL));
+    let shop = machine("shop-1");
+    let error = scene.provider.ensure(&shop).await.expect_err("it is full");
+    assert_eq!(error.remedy, Remedy::Account);
+    assert!(error.why.contains("droplet limit") && error.why.contains("raised"), "{error}");
+    // Another name is refused for the same reason, in the same words, without a call.
+    assert_eq!(scene.asks(&machine("shop-2")).await, error.why);
+    assert_eq!(scene.cloud.called(MAKE).len(), 1);
+    // What is there is looked at and given back all the same.
+    scene.provider.observe().await.expect("it answers");
+    scene.provider.api.making.pass_at_once();
+    assert!(scene.asks(&shop).await.starts_with("coming 1"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_is_no_machines_fault_and_is_waited_with_longer_each_time() {
+    let scene = Scene::new().await;
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        scene.cloud.answers(told("GET /v2/droplets", 401, "Unable to authenticate you"));
+        let error = scene.provider.ensure(&machine("shop-1")).await.expect_err("it is refused");
+        assert_eq!(error.remedy, Remedy::Account);
+        assert!(error.why.contains("token_file"), "{error}");
+        waits.push(scene.provider.api.all.left().as_secs() + 1);
+        scene.provider.api.all.pass_at_once();
+    }
+    assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
+    assert!(scene.asks(&machine("shop-1")).await.starts_with("coming 1"), "it is accepted again");
+}
+
+#[tokio::test]
+async fn where_no_call_is_left_nobody_calls_until_there_are_some_again() {
+    let scene = Scene::new().await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let reset = now.expect("it is after 1970").as_secs() + 100;
+    let headers = vec![
+        ("ratelimit-limit", "5000".to_owned()),
+        ("ratelimit-remaining", "0".to_owned()),
+        ("ratelimit-reset", reset.to_string()),
+    ];
+    let none_left = Told { headers, ..told("GET /v2/droplets", 200, "") };
+    scene.cloud.answers(none_left);
+    scene.asks(&machine("shop-1")).await;
+    let left = scene.provider.api.all.left().as_secs();
+    assert!((90..=100).contains(&left), "{left}");
+    let calls = scene.cloud.called("").len();
+    assert!(scene.asks(&machine("shop-1")).await.contains("patience"));
+    assert_eq!(scene.cloud.called("").len(), calls);
 }
