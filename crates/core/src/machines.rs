@@ -92,8 +92,8 @@ pub struct Limits {
     pub machines: usize,
     /// At most so much an hour for all of them, in the provider's currency; `None` is no limit.
     pub hourly: Option<f64>,
-    /// What a machine costs an hour, by size.
-    pub prices: BTreeMap<String, f64>,
+    /// What a machine costs an hour, by size; `None` while nobody has said so yet.
+    pub prices: Option<BTreeMap<String, f64>>,
     /// The size of a machine whose app names none.
     pub size: String,
     /// How long a machine that was made for an app is kept after its last instance.
@@ -104,7 +104,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let (hourly, prices, size) = (None, BTreeMap::new(), String::new());
+        let (hourly, prices, size) = (None, None, String::new());
         Self { machines: 0, hourly, prices, size, idle: IDLE, deadline: DEADLINE }
     }
 }

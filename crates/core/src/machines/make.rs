@@ -16,9 +16,13 @@ pub(super) fn missing(yard: Yard<'_>, verdict: &mut Verdict) {
     for need in yard.needs.iter().filter(|need| need.provider.is_elastic()) {
         let coming = yard.machines.values().filter(|it| comes_for(it, need, yard)).count();
         for _ in coming..need.waiting {
-            if let Some(why) = held(need, yard, verdict) {
-                verdict.held.push(why);
-                break;
+            match may(need, yard, verdict) {
+                May::Yes => {}
+                May::NotYet => break,
+                May::No(why) => {
+                    verdict.held.push(why);
+                    break;
+                }
             }
             let Some(step) = fresh.next().and_then(|ending| wanted(need, ending, yard)) else {
                 return;
@@ -46,8 +50,16 @@ fn comes_for(machine: &Machine, need: &Need, yard: Yard<'_>) -> bool {
         && machine.app.as_ref() == Some(&need.app)
 }
 
-/// What stands in the way of one more.
-fn held(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> Option<String> {
+/// Whether one more may be made.
+enum May {
+    Yes,
+    /// It is not known yet; nothing is said of that.
+    NotYet,
+    /// What stands in the way, in words.
+    No(String),
+}
+
+fn may(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> May {
     let (app, limits) = (&need.app, yard.limits);
     let new = verdict.steps.iter().map(|step| &step.machine).filter(|it| is_new(it, yard));
     let all: Vec<&Machine> = yard.machines.values().chain(new).filter(|it| costs(it)).collect();
@@ -56,7 +68,7 @@ fn held(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> Option<String> {
     };
     let failures = yard.machines.values().filter(failed).count();
     if failures >= MOST_FAILURES {
-        return Some(format!(
+        return May::No(format!(
             "no more machines are made for {app}: {failures} failed within an hour; see \
              `toehold machines ls`, and remove them with `toehold machines rm` to try again"
         ));
@@ -67,33 +79,33 @@ fn held(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> Option<String> {
     if let Some(refused) = refused
         && yard.machines.values().any(waits)
     {
-        return Some(format!("no more machines are made for {app}: {}", refused.why));
+        return May::No(format!("no more machines are made for {app}: {}", refused.why));
     }
     if all.len() >= limits.machines {
-        return Some(format!(
+        return May::No(format!(
             "no more machines are made for {app}: there are {} and at most {} may be; raise \
              `most` under [machines] in server.toml",
             all.len(),
             limits.machines
         ));
     }
-    let most = limits.hourly?;
-    let price =
-        |size: &Option<String>| limits.prices.get(size.as_ref().unwrap_or(&limits.size)).copied();
+    let Some(most) = limits.hourly else { return May::Yes };
+    let Some(prices) = &limits.prices else { return May::NotYet };
+    let price = |size: &Option<String>| prices.get(size.as_ref().unwrap_or(&limits.size)).copied();
     let Some(one) = price(&need.size) else {
         let size = need.size.as_ref().unwrap_or(&limits.size);
-        return Some(format!(
+        return May::No(format!(
             "no machine is made for {app}: what {size} costs is not known, and most_per_hour is set"
         ));
     };
     let sum: f64 = all.iter().filter_map(|machine| price(&machine.size)).sum();
-    (sum + one > most).then(|| {
-        format!(
-            "no more machines are made for {app}: they cost {sum:.3} an hour, one more {one:.3}, \
-             and at most {most:.3} may be spent; raise `most_per_hour` under [machines] in \
-             server.toml"
-        )
-    })
+    if sum + one <= most {
+        return May::Yes;
+    }
+    May::No(format!(
+        "no more machines are made for {app}: they cost {sum:.3} an hour, one more {one:.3}, and at \
+         most {most:.3} may be spent; raise `most_per_hour` under [machines] in server.toml"
+    ))
 }
 
 fn is_new(machine: &Machine, yard: Yard<'_>) -> bool {

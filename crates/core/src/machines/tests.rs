@@ -238,8 +238,11 @@ fn no_more_are_made_than_may_be() {
     scene.decides("shop-x1 wanted; held: no more machines are");
     scene.limits.machines = 9;
     scene.limits.hourly = Some(0.025);
+    // Before the provider has said its prices there is nothing to say.
+    scene.decides("nothing");
+    scene.limits.prices = Some(BTreeMap::new());
     scene.decides("held: no machine is made");
-    scene.limits.prices.insert("small".into(), 0.009);
+    scene.limits.prices = Some(BTreeMap::from([("small".into(), 0.009)]));
     scene.decides("shop-x1 wanted; held: no more machines are");
     let failed = ["a: failed silent=99s", "b: failed silent=99s", "c: failed silent=99s"];
     Scene::new(CLOUD, &failed).waits(1).decides("held: no more machines are");

@@ -26,8 +26,8 @@ pub(super) struct Asked {
     is_asking: bool,
     at: Option<Instant>,
     prices_at: Option<Instant>,
-    /// What each size costs an hour.
-    pub(super) prices: BTreeMap<String, f64>,
+    /// What each size costs an hour; `None` while no provider has said so.
+    pub(super) prices: Option<BTreeMap<String, f64>>,
     /// What could not be asked, or is strange, in words.
     pub(super) troubles: Vec<String>,
 }
@@ -79,7 +79,7 @@ impl Control {
         if self.settings().machines.most_per_hour.is_some() && is_old {
             let prices = provider.prices().await.map_err(|error| error.why)?;
             let mut known = self.machines();
-            known.asked.prices = prices;
+            known.asked.prices = Some(prices);
             known.asked.prices_at = Some(Instant::now());
         }
         let asked_at = self.clock().now();
