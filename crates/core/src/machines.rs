@@ -63,6 +63,29 @@ pub struct Listed {
     pub machines: Vec<Given>,
 }
 
+/// What a provider said of late: one list alone is not believed where it misses something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lists {
+    /// The newest.
+    pub last: Listed,
+    /// The one right before it; `None` where there was none, or nothing was answered in between.
+    pub before: Option<Listed>,
+}
+
+impl Lists {
+    /// Whether both say that there is no such machine, which was there when they were asked for.
+    fn both_miss(&self, machine: &Machine) -> bool {
+        let misses = |list: &Listed| {
+            machine.since < list.asked_at
+                && !list
+                    .machines
+                    .iter()
+                    .any(|given| Some(&given.provider_id) == machine.provider_id.as_ref())
+        };
+        misses(&self.last) && self.before.as_ref().is_some_and(misses)
+    }
+}
+
 /// That a provider refuses the whole account: no machine can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -117,7 +140,7 @@ pub struct Yard<'a> {
     /// What is known of each besides.
     pub sights: &'a BTreeMap<MachineName, Sight>,
     /// What each elastic provider has, as far as it answered lately.
-    pub given: &'a BTreeMap<Provider, Listed>,
+    pub given: &'a BTreeMap<Provider, Lists>,
     /// Providers that refuse the whole account, or did.
     pub refused: &'a BTreeMap<Provider, Refused>,
     /// Apps that wait.

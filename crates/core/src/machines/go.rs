@@ -24,20 +24,19 @@ pub const IDLE: Duration = Duration::from_mins(2);
 /// A machine that could not be had is remembered for so long, so that it is not tried for ever.
 pub(super) const REMEMBERED: Duration = Duration::from_hours(1);
 
-/// The machines whose provider has them no more. Where half of them, and at least two, vanish
+/// The machines whose provider has them no more: two lists, one after the other, say so. Where half of them, and at least two, vanish
 /// together, the provider is not believed: then nothing is done before a person has looked.
 pub(super) fn vanished(yard: Yard<'_>, verdict: &mut Verdict) -> BTreeSet<MachineName> {
     let mut all = BTreeSet::new();
-    for (provider, listed) in yard.given {
+    for (provider, lists) in yard.given {
         let known = yard.machines.values().filter(|it| {
             it.provider == *provider
                 && it.phase == MachinePhase::Ready
                 && it.provider_id.is_some()
-                && it.since < listed.asked_at
+                && it.since < lists.last.asked_at
         });
-        let (there, gone): (Vec<&Machine>, Vec<&Machine>) = known.partition(|it| {
-            listed.machines.iter().any(|given| Some(&given.provider_id) == it.provider_id.as_ref())
-        });
+        let (gone, there): (Vec<&Machine>, Vec<&Machine>) =
+            known.partition(|it| lists.both_miss(it));
         let is_believed = gone.len() < 2 || gone.len() < there.len();
         if is_believed {
             all.extend(gone.iter().map(|it| it.name.clone()));

@@ -15,7 +15,7 @@ pub(super) fn ago(seconds: u64) -> Timestamp {
 struct Scene {
     machines: BTreeMap<MachineName, Machine>,
     sights: BTreeMap<MachineName, Sight>,
-    given: BTreeMap<Provider, Listed>,
+    given: BTreeMap<Provider, Lists>,
     refused: BTreeMap<Provider, Refused>,
     needs: Vec<Need>,
     limits: Limits,
@@ -107,11 +107,13 @@ impl Scene {
         self.listed(0, provider, names)
     }
 
-    /// What it listed so many seconds ago.
+    /// What it listed so many seconds ago, and three seconds before that.
     fn listed(mut self, seconds: u64, provider: Provider, names: &[&str]) -> Self {
         let of = |it: &&str| Given { name: (*it).to_owned(), provider_id: format!("id-{it}") };
-        let machines = names.iter().map(of).collect();
-        self.given.insert(provider, Listed { asked_at: ago(seconds), machines });
+        let machines: Vec<Given> = names.iter().map(of).collect();
+        let listed = |ago_s| Listed { asked_at: ago(ago_s), machines: Clone::clone(&machines) };
+        let (last, before) = (listed(seconds), Some(listed(seconds + 3)));
+        self.given.insert(provider, Lists { last, before });
         self
     }
 
@@ -219,6 +221,15 @@ fn a_machine_that_was_deleted_by_hand_is_lost_but_half_of_all_at_once_are_not_be
     let young = ["a: ready for=10s instances=1"];
     Scene::new(CLOUD, &young).listed(15, CLOUD, &[]).decides("nothing");
     Scene::new(CLOUD, &young).listed(5, CLOUD, &[]).decides("a lost");
+    // One list that misses a machine is not believed: the next may have it.
+    let mut once = Scene::new(CLOUD, &["a: ready instances=1"]).lists(CLOUD, &[]);
+    let lists = once.given.get_mut(&CLOUD).expect("it was listed");
+    lists.before = None;
+    once.decides("nothing");
+    let lists = once.given.get_mut(&CLOUD).expect("it was listed");
+    let given = Given { name: "a".into(), provider_id: "id-a".into() };
+    lists.before = Some(Listed { asked_at: ago(15), machines: vec![given] });
+    once.decides("nothing");
     // A provider that does not answer says nothing.
     Scene::new(CLOUD, &four).decides("nothing");
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use toehold_core::decide::{MachineSeen, Standing};
-use toehold_core::machines::{Listed, Refused, Sight};
+use toehold_core::machines::{Lists, Refused, Sight};
 use toehold_core::model::{
     App, AppName, Machine, MachineGoal, MachineName, MachinePhase, Provider,
 };
@@ -62,7 +62,7 @@ pub(super) struct Machines {
     counts: BTreeMap<MachineName, BTreeMap<AppName, usize>>,
     empty_since: BTreeMap<MachineName, Timestamp>,
     doing: BTreeMap<MachineName, Doing>,
-    given: BTreeMap<Provider, Listed>,
+    given: BTreeMap<Provider, Lists>,
     refused: BTreeMap<Provider, Refused>,
     asked: providers::Asked,
     held: Vec<String>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use toehold_core::machines::{Listed, Need, surplus};
+use toehold_core::machines::{Listed, Lists, Need, surplus};
 use toehold_core::model::{Machine, MachineName, MachinePhase, Provider as Kind};
 use tracing::{info, warn};
 
@@ -89,7 +89,9 @@ impl Control {
             let machines: BTreeMap<MachineName, Machine> =
                 known.by_name.iter().map(|(name, it)| (name.clone(), it.machine.clone())).collect();
             let found = surplus(&machines, kind, &given);
-            known.given.insert(kind, Listed { asked_at, machines: given });
+            let last = Listed { asked_at, machines: given };
+            let before = known.given.remove(&kind).map(|it| it.last);
+            known.given.insert(kind, Lists { last, before });
             found
         };
         for given in found.give_back {
