@@ -33,6 +33,9 @@ pub enum BringError {
     /// It cannot run there.
     #[error("{0}")]
     Unfit(String),
+    /// No token could be made for it: the store is busy, or in trouble.
+    #[error("no token could be made for it to join with: {0}; it is tried again")]
+    Invitation(String),
     /// The program of this machine cannot be read.
     #[error("cannot read {path}, which should be copied")]
     Program {
@@ -49,7 +52,7 @@ impl BringError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Shell(error) => error.is_transient(),
-            Self::Program { .. } => true,
+            Self::Program { .. } | Self::Invitation(_) => true,
             Self::Unfit(_) => false,
         }
     }
@@ -127,12 +130,7 @@ where
     if !joins && found.runs && !is_new && !home.runs_another {
         return Ok(());
     }
-    let said = if joins {
-        let token = invite().await.map_err(|error| BringError::Unfit(error.to_string()))?;
-        format!("{}\n{}\n", home.control, token.reveal())
-    } else {
-        "\n\n".to_owned()
-    };
+    let said = if joins { joining(home.control, invite).await? } else { "\n\n".to_owned() };
     let order = Order {
         what: "starting the agent",
         script: START,
@@ -140,6 +138,15 @@ where
         timeout: START_TIMEOUT,
     };
     shell.run(order).await.map(drop).map_err(BringError::from)
+}
+
+/// What an agent that joins is told: where it dials, and its token.
+async fn joining<E: std::fmt::Display>(
+    control: &str,
+    invite: impl AsyncFnOnce() -> Result<Secret, E>,
+) -> Result<String, BringError> {
+    let token = invite().await.map_err(|error| BringError::Invitation(error.to_string()))?;
+    Ok(format!("{control}\n{}\n", token.reveal()))
 }
 
 /// Ends the agent on a machine that is given back.
@@ -188,6 +195,17 @@ mod tests {
         for script in [LOOK, INSTALL, START, LEAVE] {
             assert!(!script.contains('\''), "{script}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_makes_no_token_just_now_is_tried_again() {
+        let busy = async || Err::<Secret, _>("the store is full");
+        let error = joining("192.0.2.1:7079", busy).await.expect_err("there is no token");
+        assert!(error.is_transient(), "{error}");
+        assert!(error.to_string().contains("the store is full"), "{error}");
+        let works = async || Ok::<_, String>(Secret::new("token"));
+        let said = joining("192.0.2.1:7079", works).await.expect("there is a token");
+        assert_eq!(said, "192.0.2.1:7079\ntoken\n");
     }
 
     #[test]
