@@ -52,6 +52,18 @@ pub enum Remedy {
     Account,
     /// Somebody has to do something.
     Person,
+    /// Nothing: this machine can never be what is wanted of it.
+    Nothing,
+}
+
+impl Remedy {
+    /// Whether the same may work by itself later.
+    const fn is_time(self) -> bool {
+        match self {
+            Self::Again | Self::Account => true,
+            Self::Person | Self::Nothing => false,
+        }
+    }
 }
 
 /// The machine after an act; `None` where the act has no place in its phase any more, or where what
@@ -107,15 +119,21 @@ pub fn outcome(machine: &Machine, outcome: Outcome, now: Timestamp) -> Option<St
         }
         (Outcome::Failed { why, remedy }, phase) => {
             let comes_up = matches!(phase, MachinePhase::Wanted | MachinePhase::Bringing);
-            // A machine that is there already may be mended by its owner at any time.
-            if comes_up && remedy == Remedy::Person && machine.provider.is_elastic() {
+            // A machine that is there already may be mended by its owner at any time, as far as it
+            // can be mended.
+            let is_over = match remedy {
+                Remedy::Again | Remedy::Account => false,
+                Remedy::Person => machine.provider.is_elastic(),
+                Remedy::Nothing => true,
+            };
+            if comes_up && is_over {
                 return Some(come::failed(machine, why, now));
             }
             if machine.trouble.as_ref() == Some(&why) {
                 return None;
             }
             let text = format!("{}: {why}", machine.name);
-            let facts = json!({ "transient": remedy != Remedy::Person });
+            let facts = json!({ "transient": remedy.is_time() });
             let event = event(machine, EventKind::MachineTrouble, text, &facts, now);
             let machine = Machine { trouble: Some(why), ..machine.clone() };
             Some(Step { machine, event })

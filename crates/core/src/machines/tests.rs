@@ -315,6 +315,8 @@ fn what_came_of_an_act_moves_the_machine_on_once() {
     let theirs = Machine { provider: SSH, ..next.clone() };
     let tried = outcome(&theirs, failed(Remedy::Person), NOW).expect("it is noted").machine;
     assert_eq!(tried.phase, MachinePhase::Bringing);
+    let never = outcome(&theirs, failed(Remedy::Nothing), NOW).expect("it is noted").machine;
+    assert!(matches!(never.phase, MachinePhase::Failed { .. }), "nobody can mend it");
     let left = Machine { phase: MachinePhase::Leaving, ..next };
     assert_eq!(
         outcome(&left, failed(Remedy::Person), NOW).map(|it| it.machine.phase),

@@ -24,6 +24,8 @@ pub struct AgentSight {
     pub free: bool,
     /// How long ago it was replaced, or that was tried.
     pub tried: Option<Duration>,
+    /// Whether our program can never run there: it is left as it is.
+    pub is_unfit: bool,
 }
 
 impl AgentSight {
@@ -51,7 +53,11 @@ pub fn to_upgrade<'a>(
         return None;
     }
     let is_due = |it: &AgentSight| {
-        it.heard && it.free && !it.is(own) && it.tried.is_none_or(|ago| ago >= RETRY)
+        it.heard
+            && it.free
+            && !it.is_unfit
+            && !it.is(own)
+            && it.tried.is_none_or(|ago| ago >= RETRY)
     };
     machines
         .iter()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
+use toehold_core::machines::Remedy;
 use toehold_host::digest;
 
 use super::shell::{Input, Order, Shell, ShellError};
@@ -30,7 +31,20 @@ pub enum BringError {
     /// SSH.
     #[error(transparent)]
     Shell(#[from] ShellError),
-    /// It cannot run there.
+    /// It cannot run there, whatever is done.
+    #[error(
+        "{host} is {theirs}, and this Toehold was built for {ours}: its agent cannot run there. \
+         Remove the machine (`toehold machines rm`) and add one that is {ours}"
+    )]
+    Architecture {
+        /// Where.
+        host: String,
+        /// What it is: `aarch64`.
+        theirs: String,
+        /// What our program is for.
+        ours: &'static str,
+    },
+    /// It may not run there.
     #[error("{0}")]
     Unfit(String),
     /// No token could be made for it: the store is busy, or in trouble.
@@ -47,13 +61,14 @@ pub enum BringError {
 }
 
 impl BringError {
-    /// Whether trying again may help without anybody doing something.
+    /// What may help.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Shell(error) => error.is_transient(),
-            Self::Program { .. } | Self::Invitation(_) => true,
-            Self::Unfit(_) => false,
+            Self::Shell(error) if error.is_transient() => Remedy::Again,
+            Self::Program { .. } | Self::Invitation(_) => Remedy::Again,
+            Self::Shell(_) | Self::Unfit(_) => Remedy::Person,
+            Self::Architecture { .. } => Remedy::Nothing,
         }
     }
 }
@@ -102,13 +117,7 @@ where
     let failed = |source| BringError::Program { path: program.display().to_string(), source };
     let ours = digest::of_file(program).await.map_err(failed)?;
     let found = look(shell).await?;
-    let architecture = std::env::consts::ARCH;
-    if found.architecture != architecture {
-        return Err(BringError::Unfit(format!(
-            "{} is a {} machine, and this Toehold was built for {architecture}: its agent cannot run there",
-            shell.access.host, found.architecture
-        )));
-    }
+    fits(&found, &shell.access.host)?;
     if !found.joined.is_empty() && found.joined != home.authority {
         return Err(BringError::Unfit(format!(
             "{} belongs to another Toehold: remove it there with `toehold machines rm`, or remove \
@@ -138,6 +147,16 @@ where
         timeout: START_TIMEOUT,
     };
     shell.run(order).await.map(drop).map_err(BringError::from)
+}
+
+/// Whether our program can run there at all.
+fn fits(found: &Found, host: &str) -> Result<(), BringError> {
+    let ours = std::env::consts::ARCH;
+    if found.architecture == ours {
+        return Ok(());
+    }
+    let (host, theirs) = (host.to_owned(), found.architecture.clone());
+    Err(BringError::Architecture { host, theirs, ours })
 }
 
 /// What an agent that joins is told: where it dials, and its token.
@@ -197,11 +216,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_machine_of_another_kind_is_refused_for_good_and_with_both_kinds() {
+        let other = found("architecture m68k\n");
+        let error = fits(&other, "web1").expect_err("ours does not run there");
+        assert_eq!(error.remedy(), Remedy::Nothing);
+        let said = error.to_string();
+        assert!(said.contains("m68k") && said.contains(std::env::consts::ARCH), "{said}");
+        let same = found(&format!("architecture {}\n", std::env::consts::ARCH));
+        fits(&same, "web1").expect("it runs there");
+    }
+
     #[tokio::test]
     async fn a_store_that_makes_no_token_just_now_is_tried_again() {
         let busy = async || Err::<Secret, _>("the store is full");
         let error = joining("192.0.2.1:7079", busy).await.expect_err("there is no token");
-        assert!(error.is_transient(), "{error}");
+        assert_eq!(error.remedy(), Remedy::Again, "{error}");
         assert!(error.to_string().contains("the store is full"), "{error}");
         let works = async || Ok::<_, String>(Secret::new("token"));
         let said = joining("192.0.2.1:7079", works).await.expect("there is a token");

@@ -15,7 +15,7 @@ fn ready(text: &str) -> (MachineName, Machine) {
 
 fn agent(text: &str, program: Option<&[u8]>) -> (MachineName, AgentSight) {
     let program = program.map(Digest::of);
-    (name(text), AgentSight { program, heard: true, free: true, tried: None })
+    (name(text), AgentSight { program, heard: true, free: true, tried: None, is_unfit: false })
 }
 
 fn own() -> Digest {
@@ -57,6 +57,7 @@ fn a_machine_is_tried_again_after_a_while_and_only_where_it_can_be() {
     assert!(next(machine.clone(), tried(RETRY)));
     assert!(!next(machine.clone(), AgentSight { heard: false, ..other.clone() }));
     assert!(!next(machine.clone(), AgentSight { free: false, ..other.clone() }));
+    assert!(!next(machine.clone(), AgentSight { is_unfit: true, ..other.clone() }));
     assert!(!next(Machine { access: None, ..machine.clone() }, other.clone()));
     assert!(!next(Machine { phase: MachinePhase::Leaving, ..machine }, other));
 }

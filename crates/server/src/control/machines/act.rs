@@ -104,8 +104,7 @@ impl Control {
             knows: &knows,
         };
         bring(&shell, &self.parts.program, home, invite).await.map_err(|error: BringError| {
-            let remedy = if error.is_transient() { Remedy::Again } else { Remedy::Person };
-            ProviderError { remedy, why: error.to_string() }
+            ProviderError { remedy: error.remedy(), why: error.to_string() }
         })
     }
 

@@ -1,10 +1,10 @@
 //! Agents that are another program than this control plane's: which of them were replaced, and the
 //! deed itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use toehold_core::machines::{AgentSight, Outcome, to_upgrade};
+use toehold_core::machines::{AgentSight, Outcome, Remedy, to_upgrade};
 use toehold_core::model::{Digest, Machine, MachineName};
 use tracing::info;
 
@@ -21,6 +21,8 @@ pub(super) struct Upgrades {
     /// Where an agent was replaced last, unless that failed.
     last: Option<MachineName>,
     tried: BTreeMap<MachineName, Instant>,
+    /// Where our program can never run; forgotten with this control plane, whose program it is.
+    unfit: BTreeSet<MachineName>,
 }
 
 impl Control {
@@ -40,6 +42,7 @@ impl Control {
                 heard: agents.get(name).is_some_and(AgentSeen::is_fresh),
                 free: doing.is_free(),
                 tried: upgrades.tried.get(name).map(Instant::elapsed),
+                is_unfit: upgrades.unfit.contains(name),
             };
             (name.clone(), sight)
         };
@@ -60,10 +63,24 @@ impl Control {
         let from = programs.get(&machine.name).map_or("?".to_owned(), |it| it.version.clone());
         info!(machine.name = %machine.name, agent.version = %from, "an agent is another program than this one, and is replaced");
         if let Err(ProviderError { why, remedy }) = self.bring(machine, true).await {
-            self.machines().upgrades.last.take_if(|it| *it == machine.name);
             let name = &machine.name;
+            let is_over = remedy == Remedy::Nothing;
+            {
+                let upgrades = &mut self.machines().upgrades;
+                upgrades.last.take_if(|it| it == name);
+                if is_over {
+                    upgrades.unfit.insert(name.clone());
+                }
+            }
+            let next = if is_over {
+                "; that is not tried again: put a Toehold of this version there that was built for \
+                 it, and start it with `toehold agent`"
+            } else {
+                ""
+            };
             let why = format!(
-                "the agent of {name} is of another version ({from}) and cannot be replaced: {why}"
+                "the agent of {name} is of another version ({from}) and cannot be replaced: \
+                 {why}{next}"
             );
             return Err(ProviderError { why, remedy });
         }
