@@ -69,6 +69,11 @@ pub async fn own(path: &Path) -> Result<PathBuf, KeyError> {
 /// The host key a server shows, of the best kind it has: to be looked at by a person before it is
 /// believed.
 pub async fn shown(host: &str, port: u16) -> Result<String, KeyError> {
+    shown_rather(KINDS[0], host, port).await
+}
+
+/// The same, one of this kind rather than the best.
+pub(super) async fn shown_rather(kind: &str, host: &str, port: u16) -> Result<String, KeyError> {
     let mut command = Command::new("ssh-keyscan");
     command.args(["-T", "5", "-p"]).arg(port.to_string());
     command.args(["-t", "ed25519,ecdsa,rsa", "--"]).arg(host);
@@ -78,7 +83,8 @@ pub async fn shown(host: &str, port: u16) -> Result<String, KeyError> {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| parse(line.split_once(' ')?.1).ok())
         .collect();
-    let best = KINDS.iter().find_map(|kind| keys.iter().find(|key| key.starts_with(kind)));
+    let mut kinds = std::iter::once(kind).chain(KINDS);
+    let best = kinds.find_map(|kind| keys.iter().find(|key| key.starts_with(kind)));
     best.cloned().ok_or_else(|| KeyError::NoServer { host: host.to_owned(), port })
 }
 

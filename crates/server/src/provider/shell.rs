@@ -14,6 +14,8 @@ use tokio::process::Command;
 
 use toehold_core::model::{Access, MachineName};
 
+use super::host_key;
+
 /// The longest a connection may take.
 const CONNECT_SECONDS: u64 = 10;
 
@@ -28,15 +30,20 @@ const SSH_FAILED: i32 = 255;
 pub enum ShellError {
     /// It shows another host key.
     #[error(
-        "{host} shows another host key than the one that was pinned: it is another machine, or \
-         somebody stands between. Nothing was sent. Where it was set up anew, say \
-         `toehold machines rm {machine}` and add it again"
+        "{host} shows another host key than the one that was pinned: it shows {shown}, and {pinned} \
+         was pinned. It is another machine, or somebody stands between. Nothing was sent. Where it \
+         was set up anew, compare with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` says \
+         there, then say `toehold machines rm {machine}` and add it again"
     )]
     HostKey {
         /// Which machine.
         machine: MachineName,
         /// Where.
         host: String,
+        /// The fingerprint of the key it shows, or a word where that could not be read.
+        shown: String,
+        /// The fingerprint of the one key that is believed.
+        pinned: String,
     },
     /// It does not let us in.
     #[error(
@@ -160,10 +167,10 @@ impl Shell<'_> {
         if status.success() {
             return Ok(out);
         }
-        Err(self.failure(order.what, status.code().unwrap_or(SSH_FAILED), &err))
+        Err(self.failure(order.what, status.code().unwrap_or(SSH_FAILED), &err).await)
     }
 
-    fn failure(&self, what: &'static str, code: i32, said: &str) -> ShellError {
+    async fn failure(&self, what: &'static str, code: i32, said: &str) -> ShellError {
         let host = self.access.host.clone();
         if code != SSH_FAILED {
             return ShellError::Failed { what, host, code, said: last_lines(said) };
@@ -171,12 +178,24 @@ impl Shell<'_> {
         if said.contains("Host key verification failed")
             || said.contains("IDENTIFICATION HAS CHANGED")
         {
-            return ShellError::HostKey { machine: self.machine.clone(), host };
+            return self.another_key().await;
         }
         if said.contains("Permission denied") {
             return ShellError::NoEntry { user: self.access.user.clone(), host };
         }
         ShellError::Unreachable { host, said: last_lines(said) }
+    }
+
+    /// Which key is shown is asked for once more: `ssh` does not say it in a way to count on.
+    async fn another_key(&self) -> ShellError {
+        let Access { host, port, host_key, .. } = self.access;
+        let kind = host_key.split(' ').next().unwrap_or_default();
+        let shown = match host_key::shown_rather(kind, host, *port).await {
+            Ok(key) => host_key::fingerprint(&key),
+            Err(_) => "one that could not be read".to_owned(),
+        };
+        let (machine, host) = (self.machine.clone(), host.clone());
+        ShellError::HostKey { machine, host, shown, pinned: host_key::fingerprint(host_key) }
     }
 
     /// The arguments that make `ssh` ask nobody, believe nothing else, and end when the other side
@@ -261,4 +280,36 @@ fn last_lines(said: &str) -> String {
     let from = lines.len().saturating_sub(3);
     let text = lines[from..].join(" / ");
     if text.is_empty() { "it said nothing".to_owned() } else { text.chars().take(400).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_host_key_is_told_with_both_fingerprints_and_what_to_do() {
+        let folder = tempfile::TempDir::new().expect("a folder can be made");
+        let machine: MachineName = "web1".parse().expect("it is a name");
+        let access = Access {
+            user: "root".into(),
+            host: "127.0.0.1".into(),
+            // Nobody listens there: which key is shown cannot be read.
+            port: 1,
+            host_key:
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+                    .into(),
+        };
+        let key = folder.path().join("key");
+        let shell = Shell { machine: &machine, access: &access, key: &key, run: folder.path() };
+        let error = shell.failure("looking", 255, "Host key verification failed.").await;
+        let said = error.to_string();
+        for word in [
+            "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU was pinned",
+            "could not be read",
+            "toehold machines rm web1",
+        ] {
+            assert!(said.contains(word), "{said}");
+        }
+        assert!(!error.is_transient());
+    }
 }
