@@ -1,7 +1,11 @@
 //! What a lost webhook would have told of is found by a look at the forge.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -63,9 +67,13 @@ fn text(path: &Path) -> &str {
 
 /// A Toehold that looks at the forge often.
 async fn looking_at(forge: &Forge) -> Stage {
+    looking_at_url(format!("file://{}", text(&forge.bare()))).await
+}
+
+async fn looking_at_url(url: String) -> Stage {
     let set = ForgeSettings {
         repository: "acme/shop".into(),
-        url: format!("file://{}", text(&forge.bare())),
+        url,
         poll: Poll(Some(Duration::from_millis(100))),
         ..ForgeSettings::default()
     };
@@ -146,6 +154,73 @@ async fn a_forge_that_is_away_is_said_once_and_found_again() {
     let said = async { while events(&stage, "forge.reached").await.is_empty() {} };
     tokio::time::timeout(PATIENCE, said).await.expect("it is said");
     assert_eq!(events(&stage, "forge.unreachable").await.len(), 1);
+}
+
+/// The forge over HTTP, as plain files; while it is broken it answers 500, and counts how often.
+#[derive(Default)]
+struct Web {
+    is_mended: AtomicBool,
+    refused: AtomicUsize,
+}
+
+impl Web {
+    /// Opens it; gives its URL.
+    fn open(self: &Arc<Self>, folder: PathBuf) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it has an address").port();
+        let web = Arc::clone(self);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                web.answer(&stream.expect("a link"), &folder);
+            }
+        });
+        format!("http://127.0.0.1:{port}/shop.git")
+    }
+
+    fn answer(&self, mut stream: &TcpStream, folder: &Path) {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let first = lines.next().unwrap_or_default();
+        lines.find(String::is_empty);
+        let path =
+            first.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
+        let file = std::fs::read(folder.join(path.trim_start_matches('/')));
+        let (status, body) = match file {
+            _ if !self.is_mended.load(Ordering::Relaxed) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                ("500 Internal Server Error", Vec::new())
+            }
+            Ok(body) => ("200 OK", body),
+            Err(_) => ("404 Not Found", Vec::new()),
+        };
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+    }
+}
+
+#[tokio::test]
+async fn a_forge_that_goes_on_answering_500_is_asked_less_often_and_loses_no_push() {
+    let forge = Forge::new();
+    forge.open();
+    let web = Arc::new(Web::default());
+    let stage = looking_at_url(web.open(forge.folder.path().to_owned())).await;
+    let first = forge.commit("Begin");
+    forge.push("HEAD", "main");
+    forge.git(&["-C", text(&forge.bare()), "update-server-info"]);
+    let looked = async {
+        while web.refused.load(Ordering::Relaxed) < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looked).await.expect("it is asked again and again");
+    let said = events(&stage, "forge.unreachable").await;
+    assert_eq!(said.len(), 1, "it is said once: {said:?}");
+    assert!(said[0]["text"].as_str().is_some_and(|it| it.contains("500")), "{said:?}");
+    web.is_mended.store(true, Ordering::Relaxed);
+    until_built(&stage, &[&first]).await;
+    let said = async { while events(&stage, "forge.reached").await.is_empty() {} };
+    tokio::time::timeout(PATIENCE, said).await.expect("it is said");
 }
 
 /// A Toehold that is told by nobody and looks nowhere, with another app in the same repository.
