@@ -169,8 +169,17 @@ pub struct Step {
 pub struct Verdict {
     /// Documents that change, or are new.
     pub steps: Vec<Step>,
-    /// What stands in the way of something, in words; said once by whoever carries this out.
-    pub held: Vec<String>,
+    /// What stands in the way of something; said once by whoever carries this out.
+    pub held: Vec<Held>,
+}
+
+/// What stands in the way of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The app that waits; `None` where it concerns all of them.
+    pub app: Option<AppName>,
+    /// Why, with what to do.
+    pub why: String,
 }
 
 /// Says what should become so.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Sight, Step, Verdict, Yard, step};
+use super::{Held, Sight, Step, Verdict, Yard, step};
 use crate::model::{EventKind, Machine, MachineGoal, MachineName, MachinePhase};
 use crate::tell;
 use crate::time::Timestamp;
@@ -46,13 +46,14 @@ pub(super) fn vanished(yard: Yard<'_>, verdict: &mut Verdict) -> BTreeSet<Machin
         let meant = gone.iter().filter(|it| it.goal == MachineGoal::Remove);
         all.extend(meant.map(|it| it.name.clone()));
         let names: Vec<&str> = gone.iter().map(|it| it.name.as_str()).collect();
-        verdict.held.push(format!(
+        let why = format!(
             "{provider} says that {} of {} machines are not there any more ({}): nothing is done \
              about it; look, and where it is true say `toehold machines rm NAME`",
             gone.len(),
             gone.len() + there.len(),
             names.join(", "),
-        ));
+        );
+        verdict.held.push(Held { app: None, why });
     }
     all
 }

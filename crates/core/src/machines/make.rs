@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Need, Step, Verdict, Yard, event};
+use super::{Held, Need, Step, Verdict, Yard, event};
 use crate::model::{EventKind, Machine, MachineGoal, MachineName, MachinePhase, Provider};
 
 /// After so many failures within an hour no more machines are made for an app.
@@ -20,7 +20,7 @@ pub(super) fn missing(yard: Yard<'_>, verdict: &mut Verdict) {
                 May::Yes => {}
                 May::NotYet => break,
                 May::No(why) => {
-                    verdict.held.push(why);
+                    verdict.held.push(Held { app: Some(need.app.clone()), why });
                     break;
                 }
             }

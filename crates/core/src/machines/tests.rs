@@ -141,7 +141,7 @@ impl Scene {
             .iter()
             .map(|step| format!("{} {}", step.machine.name, step.machine.phase.as_str()));
         let held = verdict.held.iter().map(|why| {
-            let first: Vec<&str> = why.split(' ').take(4).collect();
+            let first: Vec<&str> = why.why.split(' ').take(4).collect();
             format!("held: {}", first.join(" "))
         });
         let said: Vec<String> = steps.chain(held).collect();

@@ -4,6 +4,7 @@
 mod act;
 mod change;
 mod configure;
+mod held;
 mod inventory;
 mod people;
 mod providers;
@@ -16,7 +17,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use toehold_core::decide::{MachineSeen, Standing};
-use toehold_core::machines::{Lists, Refused, Sight};
+use toehold_core::machines::{Held, Lists, Refused, Sight};
 use toehold_core::model::{
     App, AppName, Machine, MachineGoal, MachineName, MachinePhase, Provider,
 };
@@ -65,7 +66,7 @@ pub(super) struct Machines {
     given: BTreeMap<Provider, Lists>,
     refused: BTreeMap<Provider, Refused>,
     asked: providers::Asked,
-    held: Vec<String>,
+    held: Vec<Held>,
     runs: configure::Runs,
     upgrades: upgrade::Upgrades,
     began: Instant,

@@ -115,6 +115,9 @@ const fn is_bad(kind: EventKind) -> bool {
             | EventKind::DeployFailed
             | EventKind::RolloutHeld
             | EventKind::RolloutAborted
+            | EventKind::MachineFailed
+            | EventKind::MachineLost
+            | EventKind::MachinesHeld
     )
 }
 

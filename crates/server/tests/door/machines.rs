@@ -1,9 +1,13 @@
 //! What people wish of machines.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use toehold_server::settings::Settings;
+use toehold_server::store::{Txn, Write};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, PATIENCE};
 use crate::stage::Stage;
 
 const KEY: &str =
@@ -11,10 +15,10 @@ const KEY: &str =
 
 /// A control plane that other machines may call.
 async fn stage() -> Stage {
-    let listens = |settings: &mut toehold_server::settings::Settings| {
+    let listens = |settings: &mut Settings| {
         settings.machines.listen = Some("127.0.0.1:7079".parse().expect("an address"));
     };
-    Stage::with(toehold_server::store::Txn::default(), listens).await
+    Stage::with(Txn::default(), listens).await
 }
 
 async fn add(stage: &Stage, name: &str) -> u16 {
@@ -31,6 +35,12 @@ async fn events(stage: &Stage, kind: &str) -> Vec<String> {
     let all = all["events"].as_array().or(all.as_array()).cloned().unwrap_or_default();
     let of = |it: &&Value| it["kind"] == kind;
     all.iter().filter(of).filter_map(|it| Some(it["text"].as_str()?.to_owned())).collect()
+}
+
+async fn until_said(stage: &Stage, kind: &str) {
+    while events(stage, kind).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn goal(stage: &Stage, name: &str) -> Value {
@@ -77,5 +87,28 @@ async fn of_many_who_add_one_machine_at_once_one_does() {
     answers.sort_unstable();
     assert_eq!(answers, [201, 409, 409, 409, 409, 409, 409, 409]);
     assert_eq!(events(&stage, "machine.wanted").await.len(), 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_failed_is_a_message_in_the_same_step() {
+    let machine = json!({
+        "name": "shop-1", "provider": "digitalocean", "app": "shop", "goal": "run",
+        "phase": { "state": "wanted" }, "since": 1_000, "address": null, "access": null,
+        "provider_id": null, "size": null, "created_at": 1_000,
+    });
+    let key = "machine/shop-1".parse().expect("it is a key");
+    let before = Txn::by("test").write(Write::put(key, &machine));
+    let told = |settings: &mut Settings| {
+        let text = "[webhook]\nurl = \"http://127.0.0.1:9/\"\nallow_private = true\n";
+        let set: Settings = toml::from_str(text).expect("it is well-formed");
+        settings.messages = set.messages;
+    };
+    let stage = Stage::with(before, told).await;
+    // Nobody gives such machines here.
+    let failed = until_said(&stage, "machine.failed");
+    tokio::time::timeout(PATIENCE, failed).await.expect("it fails");
+    let text = stage.owner(Ask::get("/api/v1/health")).await.is(200).text();
+    assert!(text.contains("by webhook; 1 wait"), "{text}");
     stage.end().await;
 }

@@ -1,10 +1,11 @@
 //! A machine's document changes: written with its event, then told.
 
 use toehold_core::machines::Step;
-use toehold_core::model::{Machine, MachineName, MachinePhase};
+use toehold_core::model::{EventKind, Machine, MachineName, MachinePhase};
 
 use super::{Loaded, machine_key};
 use crate::control::{Control, ControlError};
+use crate::notify::{Letter, outbox_write};
 use crate::store::{CommitError, Rev, Txn, Write};
 
 /// How often a wish about a machine is granted anew because somebody else changed the machine in
@@ -22,10 +23,13 @@ impl Control {
     ) -> Result<bool, ControlError> {
         let name = step.machine.name.clone();
         let key = machine_key(&name);
-        let txn = Txn::by(&step.event.actor)
+        let mut txn = Txn::by(&step.event.actor)
             .expect(key.clone(), rev)
             .write(Write::put(key.clone(), &step.machine))
             .write(Write::event(&step.event));
+        if let EventKind::MachineFailed | EventKind::MachineLost = step.event.kind {
+            txn.writes.extend(outbox_write(&Letter::machine(&step.event), &self.channels()));
+        }
         let committed = match self.store().commit(txn).await {
             Ok(committed) => committed,
             Err(CommitError::Conflict { .. }) => {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_core::machines::{Limits, Need, Sight, Yard, decide, to_configure};
-use toehold_core::model::{
-    Event, EventKind, Goal, InstanceId, Machine, MachineName, MachinePhase, Subject,
-};
+use toehold_core::model::{Goal, InstanceId, Machine, MachineName, MachinePhase};
 use toehold_host::digest;
 use tokio::time::MissedTickBehavior;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::configure;
 use crate::control::apps::Apps;
@@ -87,8 +85,8 @@ impl Control {
             };
             (decide(yard), to_configure(yard), revs)
         };
-        verdict.held.extend(self.machines().asked.troubles.iter().cloned());
-        self.say_held(verdict.held).await;
+        let troubles = self.machines().asked.troubles.clone();
+        self.say_held(std::mem::take(&mut verdict.held), troubles).await;
         for step in verdict.steps {
             let rev = revs.get(&step.machine.name).copied().unwrap_or(Rev::NONE);
             // Where somebody changed it meanwhile, the next look decides anew.
@@ -135,30 +133,6 @@ impl Control {
             }
         }
         all.into_iter().filter_map(|(machine, is_cut)| is_cut.then_some(machine)).collect()
-    }
-
-    /// Says what stands in the way of something, once while it does.
-    async fn say_held(&self, held: Vec<String>) {
-        let new: Vec<String> = {
-            let mut machines = self.machines();
-            let before = std::mem::replace(&mut machines.held, held.clone());
-            held.into_iter().filter(|why| !before.contains(why)).collect()
-        };
-        for why in new {
-            error!(%why, "machines are held");
-            self.say(Event {
-                rev: 0,
-                at: self.clock().now(),
-                app: None,
-                kind: EventKind::MachinesHeld,
-                subject: Subject::Toehold,
-                cause: None,
-                actor: "toehold".into(),
-                text: why,
-                facts: serde_json::Value::Null,
-            })
-            .await;
-        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) async fn page(door: &Door, caller: &Caller, app: &AppName) -> Result<
         releases,
         builds,
         events: control.events(Some(app), Span::Last, EVENTS).await?,
+        troubles: control.machine_troubles(app),
         flags,
         series: pulses(door, app, now),
         said: None,

@@ -31,6 +31,8 @@ pub(crate) struct AppPage {
     pub(crate) builds: Vec<Build>,
     /// What happened, oldest first.
     pub(crate) events: Vec<Event>,
+    /// What is wrong with its machines, in words.
+    pub(crate) troubles: Vec<String>,
     /// Its flags, by key.
     pub(crate) flags: Vec<(String, bool)>,
     /// The last ten minutes.

@@ -27,6 +27,15 @@ fn look(name: &str, page: &Markup) -> String {
 }
 
 #[test]
+fn what_is_wrong_with_machines_stands_on_the_apps_page() {
+    let mut app = canary_serving();
+    assert!(!app.page(&assets()).0.contains("role=\"alert\""));
+    app.troubles = vec!["shop-1 is lost: <b>".into()];
+    let page = look("machines", &app.page(&assets()));
+    assert!(page.contains("shop-1 is lost: &lt;b&gt;"), "{page}");
+}
+
+#[test]
 fn a_canary_that_serves_can_be_promoted_and_given_back() {
     let page = look("canary", &canary_serving().page(&assets()));
     for said in [

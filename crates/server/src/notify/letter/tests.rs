@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use toehold_core::model::{
-    Alert, AlertPhase, AppName, Basis, Build, BuildPhase, Case, CaseOutcome, EventKind, Failure,
-    InstanceId, Issue, Measured, Metric, Number, Severity, StepKind, Track, Trigger,
+    Alert, AlertPhase, AppName, Basis, Build, BuildPhase, Case, CaseOutcome, Event, EventKind,
+    Failure, InstanceId, Issue, Measured, Metric, Number, Severity, StepKind, Subject, Track,
+    Trigger,
 };
 use toehold_core::time::Timestamp;
 
@@ -198,4 +199,25 @@ fn rollback_hold_and_failed_deploy_say_what_serves_and_what_to_do() {
         Letter::deploy_failed(&app(), Number(42), Some(Number(41)), "never healthy", &seen, at());
     assert!(failed.body.contains("#41 goes on serving."), "{}", failed.body);
     assert!(failed.body.contains("\n  GET / 301 -> /login\n"), "{}", failed.body);
+}
+
+#[test]
+fn a_machine_that_failed_is_told_in_the_words_of_its_event() {
+    let event = Event {
+        rev: 0,
+        at: at(),
+        app: Some(app()),
+        kind: EventKind::MachineFailed,
+        subject: Subject::Machine("shop-1".parse().expect("a machine's name")),
+        cause: None,
+        actor: "toehold".into(),
+        text: "shop-1 failed: its agent did not call within 10 min\r\nBcc: x".into(),
+        facts: serde_json::json!({ "machine": "shop-1" }),
+    };
+    let letter = Letter::machine(&event);
+    let words = "shop-1 failed: its agent did not call within 10 min Bcc: x";
+    assert_eq!(letter.headline, format!("[shop] {words}"));
+    assert!(letter.body.contains("toehold machines ls"), "{}", letter.body);
+    let held = Letter::machine(&Event { app: None, subject: Subject::Toehold, ..event });
+    assert_eq!(held.headline, format!("[toehold] {words}"));
 }

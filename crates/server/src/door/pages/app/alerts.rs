@@ -1,4 +1,5 @@
-//! Alerts: those that are raised, with what can be done about them; the others in short.
+//! Alerts: those that are raised, with what can be done about them; the others in short. What is
+//! wrong with machines stands there too.
 
 use maud::{Markup, html};
 use toehold_core::model::{Alert, AlertPhase, Basis};
@@ -16,6 +17,10 @@ pub(crate) fn part(page: &AppPage) -> Markup {
         @if !raised.is_empty() {
             h2.sr { "Alerts" }
             @for alert in &raised { (one(page, alert)) }
+        }
+        @if !page.troubles.is_empty() { h2.sr { "Machines" } }
+        @for trouble in &page.troubles {
+            div.alert role="alert" { (icon::icon("machine")) div.what { (trouble) } }
         }
         @if !past.is_empty() {
             details.past data-key="past-alerts" {

@@ -99,6 +99,7 @@ fn page(view: AppView) -> AppPage {
             build(40, Track::Stable, "First", BuildPhase::Superseded { by: Number(41) }, 91_000),
         ],
         events: events(),
+        troubles: Vec::new(),
         flags: vec![("feature1".into(), false), ("new-checkout".into(), true)],
         series: vec![
             pulse(Track::Stable, 41, 0, 0.0, 0.0),
