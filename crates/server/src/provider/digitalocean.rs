@@ -163,7 +163,10 @@ impl DigitalOcean {
             "monitoring": false,
             "with_droplet_agent": false,
         });
-        // The contract knows no null here.
+        // The contract knows no null here, and an empty list says nothing.
+        if !self.settings.ssh_keys.is_empty() {
+            body["ssh_keys"] = json!(self.settings.ssh_keys);
+        }
         if let Some(vpc) = &self.settings.vpc {
             body["vpc_uuid"] = json!(vpc);
         }

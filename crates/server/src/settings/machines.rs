@@ -32,8 +32,8 @@ pub struct MachineSettings {
     pub idle: Idle,
     /// How long a provider may take to make a machine, and its agent to call then.
     pub deadline: Deadline,
-    /// `[machines.digitalocean]`.
-    pub digitalocean: Option<digitalocean::Settings>,
+    /// `[machines.digitalocean]`; boxed, as it is large and most have none.
+    pub digitalocean: Option<Box<digitalocean::Settings>>,
 }
 
 impl Default for MachineSettings {

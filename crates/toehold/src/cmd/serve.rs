@@ -158,7 +158,7 @@ fn providers(
     let mut all: BTreeMap<model::Provider, Box<dyn Provider>> = BTreeMap::new();
     let ssh = SshHosts { key: layout.ssh_key(), run: layout.run() };
     all.insert(model::Provider::Ssh, Box::new(ssh));
-    if let Some(settings) = settings.machines.digitalocean.clone() {
+    if let Some(settings) = settings.machines.digitalocean.as_deref().cloned() {
         let cannot = || Failure::user("[machines.digitalocean] of server.toml cannot be used");
         let path = settings.token_file.display().to_string();
         let text = std::fs::read_to_string(&settings.token_file)

@@ -9,6 +9,9 @@ use toehold_core::model::MachineName;
 use super::Place;
 use crate::provider::{ProviderError, host_key};
 
+/// The most that the API takes of it, in bytes.
+const MOST_BYTES: usize = 64 * 1024;
+
 /// A machine's host key, and who may log in.
 pub(super) struct Identity {
     private: String,
@@ -29,7 +32,15 @@ impl Identity {
         });
         let text = serde_json::to_string_pretty(&config)
             .map_err(|error| ProviderError::lasting(error.to_string()))?;
-        Ok(format!("#cloud-config\n{text}\n"))
+        let text = format!("#cloud-config\n{text}\n");
+        if text.len() > MOST_BYTES {
+            return Err(ProviderError::lasting(format!(
+                "what the machine is told at first has {} bytes, and digitalocean takes \
+                 {MOST_BYTES}: is Toehold's own key (`toehold machines key`) a key?",
+                text.len()
+            )));
+        }
+        Ok(text)
     }
 }
 
@@ -87,6 +98,19 @@ fn public(path: &std::path::Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cloud_init_is_told_is_never_longer_than_it_may_be() {
+        let key = |bytes| Identity {
+            private: String::new(),
+            public: String::new(),
+            visitor: "x".repeat(bytes),
+        };
+        let text = key(MOST_BYTES / 2 - 200).user_data().expect("it fits");
+        assert!(text.len() <= MOST_BYTES && text.len() > MOST_BYTES - 400, "{}", text.len());
+        let error = key(MOST_BYTES / 2).user_data().expect_err("it is too long");
+        assert!(error.why.contains("65536"), "{error}");
+    }
 
     #[test]
     fn what_cloud_init_is_told_is_one_document_that_begins_as_it_must() {

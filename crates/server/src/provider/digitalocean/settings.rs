@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[machines.digitalocean]` of server.toml.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Settings {
     pub image: String,
     /// The private network it is put into, by its id.
     pub vpc: Option<String>,
+    /// Keys of the account whose owners may log in to machines as root, too: by id or fingerprint.
+    #[serde(default)]
+    pub ssh_keys: Vec<SshKey>,
     /// The addresses (CIDR) that may reach it: Toehold's own. Where any is named, a firewall keeps
     /// everybody else out.
     #[serde(default)]
@@ -27,6 +30,16 @@ pub struct Settings {
     /// Where the API is.
     #[serde(default = "usual_url")]
     pub api_url: String,
+}
+
+/// A key of the account, as its API names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SshKey {
+    /// By its number.
+    Id(u64),
+    /// By its fingerprint: `3b:16:e4:…`.
+    Fingerprint(String),
 }
 
 pub(super) fn usual_size() -> String {

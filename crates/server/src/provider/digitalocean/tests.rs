@@ -16,7 +16,7 @@ const MAKE: &str = "POST /v2/droplets";
 struct Scene {
     cloud: Double,
     provider: DigitalOcean,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Scene {
@@ -29,6 +29,7 @@ impl Scene {
             size: usual_size(),
             image: usual_image(),
             vpc: None,
+            ssh_keys: Vec::new(),
             allow_from: Vec::new(),
             api_url: cloud.url.clone(),
         };
@@ -40,7 +41,7 @@ impl Scene {
         let provider = DigitalOcean::new(settings, Secret::new("token"), place);
         let mut provider = provider.expect("it can be set up");
         provider.pace.unclear = Duration::ZERO;
-        Self { cloud, provider, _folder: folder }
+        Self { cloud, provider, folder }
     }
 
     /// Asks for a machine: `coming 101`, `made 101`, or why not.
@@ -218,4 +219,42 @@ async fn where_no_call_is_left_nobody_calls_until_there_are_some_again() {
     let calls = scene.cloud.called("").len();
     assert!(scene.asks(&machine("shop-1")).await.contains("patience"));
     assert_eq!(scene.cloud.called("").len(), calls);
+}
+
+#[tokio::test]
+async fn keys_of_the_account_are_let_in_where_they_are_named() {
+    let mut scene = Scene::new().await;
+    scene.asks(&machine("shop-1")).await;
+    let text = "token_file = \"t\"\nregion = \"fra1\"\nssh_keys = [512190, \"3b:16:bf:e4\"]\n";
+    let set: Settings = toml::from_str(text).expect("it is well-formed");
+    scene.provider.settings.ssh_keys = set.ssh_keys;
+    scene.asks(&machine("shop-2")).await;
+    let called = scene.cloud.called(MAKE);
+    assert_eq!(called[0].body["ssh_keys"], Value::Null);
+    assert_eq!(called[1].body["ssh_keys"], json!([512_190, "3b:16:bf:e4"]));
+}
+
+#[tokio::test]
+async fn what_a_machine_is_told_passes_cloud_inits_own_judgement() {
+    let scene = Scene::new().await;
+    scene.asks(&machine("shop-1")).await;
+    let body = scene.cloud.called(MAKE)[0].body.clone();
+    let text = body["user_data"].as_str().expect("it is a text").to_owned();
+    judge(&scene, &text, true);
+    judge(&scene, &text.replace("false", "\"no\""), false);
+}
+
+/// Whether cloud-init finds this right.
+fn judge(scene: &Scene, text: &str, is_right: bool) {
+    let file = scene.folder.path().join("user-data");
+    std::fs::write(&file, text).expect("it can be written");
+    let output = std::process::Command::new("cloud-init")
+        .args(["schema", "-c"])
+        .arg(&file)
+        .output()
+        .expect("cloud-init runs: script/test sees to it");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = said + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.success(), is_right, "{said}");
+    assert!(said.contains(if is_right { "Valid" } else { "is not of type" }), "{said}");
 }
