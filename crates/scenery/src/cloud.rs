@@ -2,7 +2,9 @@
 //! its Droplets are real hosts with a real `sshd`, and it goes wrong where it is told to.
 
 mod account;
+mod contract;
 mod http;
+pub mod published;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,7 @@ use crate::error::SceneryError;
 use crate::host::Host;
 use crate::network::Network;
 use account::Account;
+pub use contract::{Called, Contract};
 
 /// How it goes wrong, once each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Cloud {
             for stream in listener.incoming().map_while(Result::ok) {
                 let Some(account) = serving.upgrade() else { return };
                 http::serve(&stream, |call, headers, body| {
-                    lock(&account).answer(call, headers, body)
+                    lock(&account).take(call, headers, body)
                 });
             }
         });
@@ -89,6 +92,12 @@ impl Cloud {
     #[must_use]
     pub fn calls(&self, beginning: &str) -> usize {
         self.lock().calls.iter().filter(|call| call.starts_with(beginning)).count()
+    }
+
+    /// The calls that came last, with what was answered to each.
+    #[must_use]
+    pub fn called(&self) -> Vec<Called> {
+        self.lock().called.iter().cloned().collect()
     }
 
     /// The firewalls there are.

@@ -10,7 +10,7 @@ mod host;
 mod mail;
 mod network;
 
-pub use cloud::{Cloud, Fault};
+pub use cloud::{Called, Cloud, Contract, Fault, published};
 pub use error::SceneryError;
 pub use forge::Forge;
 pub use host::Host;

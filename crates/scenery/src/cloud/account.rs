@@ -1,12 +1,18 @@
 //! What an account has, and what is answered when it is asked about.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
+use super::contract::Called;
 use super::http::Answer;
-use super::{Cloud, Fault};
+use super::{Cloud, Fault, published};
 use crate::error::SceneryError;
 use crate::host::Host;
 use crate::network::Network;
+
+/// How many calls are remembered with their answers.
+const REMEMBERED: usize = 1_000;
 
 /// One account.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub struct Account {
     pub faults: Vec<Fault>,
     /// Every call: `POST /v2/droplets`.
     pub calls: Vec<String>,
+    /// The last of them, with what was answered.
+    pub called: VecDeque<Called>,
     pub firewalls: Vec<Value>,
     tags: Vec<String>,
     /// What did not hold to the contract.
@@ -42,15 +50,28 @@ impl Account {
             next_id: 100,
             faults: Vec::new(),
             calls: Vec::new(),
+            called: VecDeque::new(),
             firewalls: Vec::new(),
             tags: Vec::new(),
             breaches: Vec::new(),
         }
     }
 
-    /// `None`: the connection is closed without a word.
-    pub fn answer(&mut self, call: &str, headers: &str, body: &Value) -> Option<Answer> {
+    /// Answers a call and remembers it; `None`: the connection is closed without a word.
+    pub fn take(&mut self, call: &str, headers: &str, body: &Value) -> Option<Answer> {
         self.calls.push(call.to_owned());
+        let answer = self.answer(call, headers, body);
+        if let Some((status, _, answer)) = &answer {
+            let (call, body, answer) = (call.to_owned(), body.clone(), answer.clone());
+            self.called.push_back(Called { call, body, status: *status, answer });
+            if self.called.len() > REMEMBERED {
+                self.called.pop_front();
+            }
+        }
+        answer
+    }
+
+    fn answer(&mut self, call: &str, headers: &str, body: &Value) -> Option<Answer> {
         let bearer = format!("authorization: bearer {}", Cloud::TOKEN);
         if !headers.to_ascii_lowercase().contains(&bearer) {
             return Some((401, "", said("unauthorized", "Unable to authenticate you")));
@@ -73,11 +94,13 @@ impl Account {
                 }
             }
             ("GET", "/v2/sizes") => {
-                let size = json!({ "slug": "s-1vcpu-1gb", "price_hourly": 0.00893 });
-                Some((200, "", json!({ "sizes": [size], "links": {}, "meta": { "total": 1 } })))
+                let sizes = [published::size()];
+                Some((200, "", json!({ "sizes": sizes, "links": {}, "meta": { "total": 1 } })))
             }
             ("GET", "/v2/firewalls") => {
-                Some((200, "", json!({ "firewalls": self.firewalls, "links": {} })))
+                let (all, total) = (&self.firewalls, self.firewalls.len());
+                let all = json!({ "firewalls": all, "links": {}, "meta": { "total": total } });
+                Some((200, "", all))
             }
             ("POST", "/v2/firewalls") => {
                 self.look_at_firewall(body);
@@ -127,19 +150,11 @@ impl Account {
         for it in self.droplets.iter_mut().filter(|it| it.tags.iter().any(|it| it == tag)) {
             let is_active = it.new_for == 0;
             it.new_for = it.new_for.saturating_sub(1);
-            // A private address stands first: it is not the one.
-            let v4 = if is_active {
-                json!([
-                    { "ip_address": "10.255.0.1", "netmask": "255.255.0.0", "type": "private" },
-                    { "ip_address": it.host.address().to_string(), "netmask": "255.255.255.0", "type": "public" },
-                ])
-            } else {
-                json!([])
-            };
-            droplets.push(json!({
-                "id": it.id, "name": it.name, "status": if is_active { "active" } else { "new" },
-                "networks": { "v4": v4, "v6": [] }, "tags": it.tags, "locked": !is_active,
-            }));
+            let mut droplet = published::droplet(it.id, &it.name, &json!(it.tags));
+            if is_active {
+                published::activate(&mut droplet, &it.host.address().to_string());
+            }
+            droplets.push(droplet);
         }
         let total = droplets.len();
         json!({ "droplets": droplets, "links": {}, "meta": { "total": total } })
@@ -186,7 +201,7 @@ impl Account {
         if self.fault(Fault::Lie) {
             return Some((500, "", said("server_error", "Unexpected server-side error")));
         }
-        let droplet = json!({ "id": self.next_id, "name": name, "status": "new", "networks": { "v4": [], "v6": [] } });
+        let droplet = published::droplet(self.next_id, &name, &json!(tags));
         Some((202, "", json!({ "droplet": droplet, "links": { "actions": [] } })))
     }
 

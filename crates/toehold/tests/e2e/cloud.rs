@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::Deref;
 
 use tempfile::TempDir;
+use toehold_scenery::Contract;
 pub use toehold_scenery::Fault;
 
 use crate::hosts::{network, stage_at};
@@ -39,9 +40,13 @@ impl Cloud {
         stage_at(self.gateway, &more)
     }
 
-    /// Every call held to the contract.
+    /// Every call, and what the double answered, held to the contract.
     pub fn assert_held(&self) {
-        assert_eq!(self.inner.breaches(), Vec::<String>::new());
+        let mut breaches = self.inner.breaches();
+        if let Some(contract) = Contract::beside_the_project() {
+            breaches.extend(self.inner.called().iter().flat_map(|it| contract.breaches(it)));
+        }
+        assert_eq!(breaches, Vec::<String>::new());
     }
 }
 

@@ -8,6 +8,7 @@ use super::settings::{usual_image, usual_size};
 use super::*;
 use double::{Double, Told, told};
 use toehold_core::machines::Remedy;
+use toehold_scenery::Contract;
 
 const TAG: &str = "toehold-test";
 const MAKE: &str = "POST /v2/droplets";
@@ -257,4 +258,43 @@ fn judge(scene: &Scene, text: &str, is_right: bool) {
     let said = said + &String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.success(), is_right, "{said}");
     assert!(said.contains(if is_right { "Valid" } else { "is not of type" }), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_asked_and_what_the_double_answers_hold_to_the_contract() {
+    let Some(contract) = Contract::beside_the_project() else { return };
+    let mut scene = Scene::new().await;
+    scene.cloud.has("stranger", TAG);
+    scene.provider.settings.vpc = Some("760e09ef-dc84-11e8-981e-3cfdfeaae000".into());
+    scene.provider.settings.ssh_keys = vec![settings::SshKey::Id(7)];
+    scene.provider.settings.allow_from = vec!["203.0.113.7/32".into()];
+    let shop = machine("shop-1");
+    scene.cloud.answers(told(MAKE, 422, FULL));
+    scene.asks(&shop).await;
+    scene.provider.api.making.pass_at_once();
+    for _ in 0..3 {
+        scene.asks(&shop).await;
+        scene.time_passes().await;
+    }
+    scene.cloud.opens_firewall();
+    *scene.provider.guarded.lock().await = false;
+    scene.asks(&machine("shop-2")).await;
+    scene.provider.prices().await.expect("it answers");
+    for given in scene.provider.observe().await.expect("it answers") {
+        scene.provider.discard(&given).await.expect("it is given back");
+        scene.provider.discard(&given).await.expect("it is given back already");
+    }
+    scene.provider.remove(&shop).await.expect("nothing is left");
+    let called = scene.cloud.called("");
+    let verbs = ["GET", "POST", "PUT", "DELETE"];
+    assert!(verbs.iter().all(|verb| called.iter().any(|it| it.call.starts_with(verb))));
+    let breaches: Vec<String> = called.iter().flat_map(|it| contract.breaches(it)).collect();
+    assert_eq!(breaches, Vec::<String>::new());
+    // It is no judge that finds everything right.
+    let mut wrong = called[0].clone();
+    wrong.answer["meta"] = json!({});
+    assert!(!contract.breaches(&wrong).is_empty());
+    let mut wrong = scene.cloud.called(MAKE)[0].clone();
+    wrong.body["image"] = Value::Null;
+    assert!(!contract.breaches(&wrong).is_empty());
 }

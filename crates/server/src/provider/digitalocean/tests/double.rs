@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use toehold_scenery::{Called, published};
 use tokio::net::TcpListener;
 
 /// An answer that is given instead of the usual one.
@@ -31,20 +32,12 @@ pub(super) fn told(to: &'static str, status: u16, message: &'static str) -> Told
     Told { to, status, headers: Vec::new(), message, is_done: false }
 }
 
-/// What was called, and with what.
-#[derive(Clone, Debug)]
-pub(super) struct Called {
-    pub(super) call: String,
-    pub(super) body: Value,
-    pub(super) status: u16,
-    pub(super) answer: Value,
-}
-
 #[derive(Default)]
 struct Inner {
     droplets: Vec<Value>,
     told: VecDeque<Told>,
     called: Vec<Called>,
+    firewalls: Vec<Value>,
     /// Whether Droplets become active.
     are_stuck: bool,
 }
@@ -88,6 +81,13 @@ impl Double {
     /// Somebody makes a Droplet.
     pub(super) fn has(&self, name: &str, tag: &str) {
         self.lock().make(&json!({ "name": name, "tags": [tag] }));
+    }
+
+    /// Somebody lets everybody in.
+    pub(super) fn opens_firewall(&self) {
+        if let Some(firewall) = self.lock().firewalls.first_mut() {
+            firewall["inbound_rules"][0]["sources"]["addresses"] = json!(["0.0.0.0/0"]);
+        }
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -143,7 +143,7 @@ impl Inner {
                 let droplets: Vec<Value> = self.droplets.iter().filter(has).cloned().collect();
                 let total = droplets.len();
                 if !self.are_stuck {
-                    self.droplets.iter_mut().for_each(activate);
+                    self.droplets.iter_mut().for_each(|it| published::activate(it, "192.0.2.7"));
                 }
                 (200, json!({ "droplets": droplets, "links": {}, "meta": { "total": total } }))
             }
@@ -158,32 +158,43 @@ impl Inner {
                 if self.droplets.len() < before { (204, Value::Null) } else { missing() }
             }
             Some(("GET", "/v2/sizes")) => {
-                let size = json!({ "slug": "s-1vcpu-1gb", "price_hourly": 0.00893 });
-                (200, json!({ "sizes": [size], "links": {}, "meta": { "total": 1 } }))
+                (200, json!({ "sizes": [published::size()], "links": {}, "meta": { "total": 1 } }))
+            }
+            Some(("GET", "/v2/firewalls")) => {
+                let total = self.firewalls.len();
+                let all =
+                    json!({ "firewalls": self.firewalls, "links": {}, "meta": { "total": total } });
+                (200, all)
+            }
+            Some(("POST", "/v2/firewalls")) => {
+                let mut firewall = body.clone();
+                firewall["id"] = json!("bb4b2611-3d72-467b-8602-280330ecd65c");
+                self.firewalls.push(firewall.clone());
+                (202, json!({ "firewall": firewall }))
+            }
+            Some(("PUT", path)) if path.starts_with("/v2/firewalls/") => {
+                let Some(firewall) = self.firewalls.first_mut() else { return missing() };
+                for (key, value) in body.as_object().into_iter().flatten() {
+                    firewall[key] = value.clone();
+                }
+                (200, json!({ "firewall": firewall }))
+            }
+            Some(("GET", path)) if path.starts_with("/v2/tags/") => missing(),
+            Some(("POST", "/v2/tags")) => {
+                let resources = json!({ "count": 0 });
+                (201, json!({ "tag": { "name": body["name"], "resources": resources } }))
             }
             _ => missing(),
         }
     }
 
     fn make(&mut self, body: &Value) -> Value {
-        let droplet = json!({
-            "id": 100 + self.called.len(),
-            "name": body["name"],
-            "tags": body["tags"],
-            "status": "new",
-            "networks": { "v4": [], "v6": [] },
-        });
+        let name = body["name"].as_str().unwrap_or_default();
+        let id = 100 + self.called.len() as u64;
+        let droplet = published::droplet(id, name, &body["tags"]);
         self.droplets.push(droplet.clone());
         droplet
     }
-}
-
-fn activate(droplet: &mut Value) {
-    droplet["status"] = json!("active");
-    droplet["networks"]["v4"] = json!([
-        { "ip_address": "10.0.0.2", "netmask": "255.255.0.0", "type": "private" },
-        { "ip_address": "192.0.2.7", "netmask": "255.255.255.0", "type": "public" },
-    ]);
 }
 
 fn missing() -> (u16, Value) {
