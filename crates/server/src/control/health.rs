@@ -30,6 +30,7 @@ impl Control {
         findings.push(self.disk_health());
         findings.push(self.log_places());
         findings.push(self.message_health().await);
+        findings.extend(self.machine_findings());
         findings.extend(self.reach_findings());
         findings
     }

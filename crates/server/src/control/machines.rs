@@ -10,6 +10,7 @@ mod people;
 mod providers;
 mod tend;
 mod upgrade;
+mod well;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

@@ -112,3 +112,18 @@ async fn a_machine_that_failed_is_a_message_in_the_same_step() {
     assert!(text.contains("by webhook; 1 wait"), "{text}");
     stage.end().await;
 }
+
+#[tokio::test]
+async fn doctor_says_whether_machines_can_call_and_what_is_wrong_with_them() {
+    let stage = Stage::new().await;
+    let health = async |stage: &Stage| stage.owner(Ask::get("/api/v1/health")).await.is(200).text();
+    assert!(!health(&stage).await.contains("machines call"), "nobody uses any");
+    stage.end().await;
+    let stage = self::stage().await;
+    add(&stage, "web1").await;
+    until_said(&stage, "machine.trouble").await;
+    let said = health(&stage).await;
+    assert!(said.contains("which leads each of them to itself"), "{said}");
+    assert!(said.contains("web1: ssh is not set up"), "{said}");
+    stage.end().await;
+}

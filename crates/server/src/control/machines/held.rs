@@ -57,7 +57,8 @@ impl Control {
     }
 }
 
-fn trouble(machine: &Machine) -> Option<String> {
+/// What is wrong with a machine, in words.
+pub(super) fn trouble(machine: &Machine) -> Option<String> {
     let (name, trouble) = (&machine.name, machine.trouble.as_ref());
     match &machine.phase {
         MachinePhase::Lost { why } => Some(format!("{name} is lost: {why}")),
