@@ -1,5 +1,6 @@
 //! The README, kept: the real binary, real git, real Node apps, real HTTP.
 
+mod cable;
 mod canary;
 mod cloud;
 mod death;
@@ -16,6 +17,7 @@ mod little;
 mod machines;
 mod messages;
 mod playbook;
+mod port;
 mod prometheus;
 mod push;
 mod remote;
@@ -23,5 +25,6 @@ mod stage;
 mod steer;
 mod story;
 mod supersede;
+mod transfer;
 mod webhook;
 mod wrong;
