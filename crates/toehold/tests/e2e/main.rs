@@ -3,6 +3,7 @@
 mod cable;
 mod canary;
 mod cloud;
+mod crowded;
 mod cut_off;
 mod death;
 mod droplets;
