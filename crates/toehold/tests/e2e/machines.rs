@@ -93,6 +93,16 @@ fn a_host_key_is_believed_on_a_persons_word_alone() {
         let both = trouble.contains(&fingerprint) && trouble.matches("SHA256:").count() == 2;
         (trouble.contains("shows another host key") && both).then_some(())
     });
+    // It is not let in again before a person says that it is the one.
+    assert_eq!(stage.json(&["machines", "ls"])[1]["heard"], false);
+    stage.done(&["machines", "rm", "web1", "--yes"]);
+    until("it is forgotten", || {
+        (stage.json(&["machines", "ls"]).as_array()?.len() == 1).then_some(())
+    });
+    let key = hosts.all()[0].key();
+    stage.done(&["machines", "add", "web1", &at, "--host-key", &key]);
+    until_state(&stage, "web1", "ready");
+    until("it is heard", || (stage.json(&["machines", "ls"])[1]["heard"] == true).then_some(()));
 }
 
 #[test]
