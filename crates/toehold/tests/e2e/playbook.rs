@@ -1,5 +1,6 @@
 //! Playbooks: real Ansible configures real hosts before an app comes to them.
 
+use crate::death::{kill, part};
 use crate::hosts::{Host, Hosts, until_state};
 use crate::stage::{App, Stage, said, until};
 
@@ -138,4 +139,52 @@ fn a_playbook_that_hangs_is_ended_and_leaves_nothing_behind() {
     });
     // The machine itself is none the worse.
     until_state(&stage, "web1", "ready");
+}
+
+/// A run says that it begins, and waits for the test's word.
+const BEGINS: &str = "    - name: Say so\n      ansible.builtin.shell: \
+                      echo begun >> /var/lib/toehold-agent/begun\n    - name: Wait\n      \
+                      ansible.builtin.wait_for:\n        path: /var/lib/toehold-agent/go\n";
+
+/// The runs of Ansible of this Toehold.
+fn running(stage: &Stage) -> Vec<u32> {
+    let of = stage.state().join("playbooks").display().to_string();
+    let all = std::fs::read_dir("/proc").expect("there is one").flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        // One that has just ended is none.
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.contains("ansible-playbook") && line.contains(&of)
+    })
+    .collect()
+}
+
+#[test]
+fn a_playbook_whose_control_plane_is_killed_ends_and_is_run_again() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    hosts.join(&stage);
+    let app = app(&stage, "", BEGINS);
+    app.set("min = 2\n", "min = 1\n");
+    app.commit("one is enough");
+    let push = app.push_in_background("main");
+    let begun = || {
+        let path = hosts.all()[0].state().join("begun");
+        std::fs::read_to_string(path).unwrap_or_default().lines().count()
+    };
+    until("it runs", || (begun() == 1).then_some(()));
+    let first = until("Ansible runs", || Some(running(&stage)).filter(|all| !all.is_empty()));
+    let serve = until("it runs", || part(&stage, "serve"));
+    kill(serve);
+    until("it is run again", || (begun() == 2).then_some(()));
+    assert!(running(&stage).iter().all(|pid| !first.contains(pid)), "the first one runs on");
+    std::fs::write(hosts.all()[0].state().join("go"), "").expect("the word is given");
+    app.until_heard("v1");
+    drop(push);
+    assert_eq!(failure(&stage, 1), None);
+    until("nothing is left of it", || running(&stage).is_empty().then_some(()));
+    let machine = stage.json(&["machines", "ls"])[1].clone();
+    assert_eq!(machine["doing"], serde_json::Value::Null, "{machine}");
+    assert_eq!(begun(), 2);
 }
