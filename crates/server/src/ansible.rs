@@ -31,6 +31,8 @@ pub struct Play<'a> {
     pub playbook: &'a str,
     /// The inventory, in the form of Ansible's YAML plugin.
     pub inventory: &'a Value,
+    /// The host key of each machine, in the form of `known_hosts`, by its name.
+    pub known_hosts: &'a str,
     /// The machines of the inventory it is limited to.
     pub machines: &'a [MachineName],
     /// The longest it may take.

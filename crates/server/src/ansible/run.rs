@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -22,6 +23,16 @@ use super::{Play, PlayError, Record, Told};
 
 /// The plugin by which a run is heard.
 const PLUGIN: &str = include_str!("toehold_events.py");
+
+/// The programs Ansible reaches a machine by, and how it is told of each.
+const WAYS: [(&str, &str); 3] = [
+    ("ssh", "ANSIBLE_SSH_EXECUTABLE"),
+    ("sftp", "ANSIBLE_SFTP_EXECUTABLE"),
+    ("scp", "ANSIBLE_SCP_EXECUTABLE"),
+];
+
+/// Stands in for each of them.
+const WAY: &str = include_str!("ssh.sh");
 
 /// How often is looked for news of a run.
 const LOOK: Duration = Duration::from_millis(200);
@@ -176,6 +187,18 @@ impl Drop for Running {
 fn prepare(play: &Play<'_>, plugins: &Path, inventory: &Path) -> io::Result<()> {
     fs::create_dir_all(plugins)?;
     fs::write(plugins.join("toehold_events.py"), PLUGIN)?;
+    let ways = play.record.file("ways");
+    fs::create_dir_all(&ways)?;
+    for (program, _) in WAYS {
+        let mut file = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o700)
+            .open(ways.join(program))?;
+        file.write_all(WAY.as_bytes())?;
+    }
+    fs::write(play.record.file("known_hosts"), play.known_hosts)?;
     fs::write(inventory, serde_json::to_vec_pretty(play.inventory)?)
 }
 
@@ -195,6 +218,10 @@ fn environment(play: &Play<'_>, plugins: &Path) -> Vec<(OsString, OsString)> {
     }
     set("ANSIBLE_CALLBACK_PLUGINS", paths);
     set("TOEHOLD_EVENTS", play.record.events().into());
+    for (program, name) in WAYS {
+        set(name, play.record.file("ways").join(program).into());
+    }
+    set("TOEHOLD_KNOWN_HOSTS", play.record.file("known_hosts").into());
     set("ANSIBLE_HOST_KEY_CHECKING", "True".into());
     set("ANSIBLE_NOCOLOR", "1".into());
     set("ANSIBLE_RETRY_FILES_ENABLED", "False".into());

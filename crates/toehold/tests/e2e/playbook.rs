@@ -2,7 +2,7 @@
 
 use crate::death::{kill, part};
 use crate::hosts::{Host, Hosts, until_state};
-use crate::stage::{App, Stage, said, until};
+use crate::stage::{App, Stage, free_port, said, until};
 
 /// An app that runs on two machines, configured by these tasks.
 fn app<'a>(stage: &'a Stage, more: &str, tasks: &str) -> App<'a> {
@@ -187,4 +187,67 @@ fn a_playbook_whose_control_plane_is_killed_ends_and_is_run_again() {
     let machine = stage.json(&["machines", "ls"])[1].clone();
     assert_eq!(machine["doing"], serde_json::Value::Null, "{machine}");
     assert_eq!(begun(), 2);
+}
+
+/// What a run finds in its environment, one line each.
+const TELLS: &str = "    - name: Tell\n      ansible.builtin.copy:\n        \
+                     dest: /var/lib/toehold-agent/found\n        content: |\n          \
+                     {{ lookup('env', 'ANSIBLE_DISPLAY_SKIPPED_HOSTS') }}\n          \
+                     {{ lookup('env', 'ANSIBLE_HOST_KEY_CHECKING') }}\n          \
+                     {{ lookup('env', 'ANSIBLE_CALLBACK_PLUGINS') }}\n          \
+                     {{ lookup('env', 'SECRET_OF_ANOTHER') }}|\n";
+
+#[test]
+fn ansible_hears_what_is_set_for_it_and_nothing_else_and_believes_no_other_host_key() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let plugins = "/var/lib/nobody/plugins".to_owned();
+    let unsafe_ssh = "-C -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null";
+    let listen = format!("[machines]\nlisten = \"{}:{}\"\n", hosts.gateway(), free_port());
+    let environment = [
+        ("ANSIBLE_DISPLAY_SKIPPED_HOSTS", "false".to_owned()),
+        ("ANSIBLE_HOST_KEY_CHECKING", "False".to_owned()),
+        ("ANSIBLE_CALLBACK_PLUGINS", plugins.clone()),
+        ("ANSIBLE_SSH_ARGS", unsafe_ssh.to_owned()),
+        ("SECRET_OF_ANOTHER", "hunter2".to_owned()),
+    ];
+    let stage = Stage::with_environment(&listen, &environment);
+    let host = &hosts.all()[0];
+    host.authorize(&stage.done(&["machines", "key"]));
+    listen_at_2222(host, "key");
+    let (at, key) = (format!("root@{}", host.address), host.key());
+    stage.done(&["machines", "add", "web1", &at, "--port", "2222", "--host-key", &key]);
+    let app = app(&stage, "", TELLS);
+    app.set("min = 2\n", "min = 1\n");
+    app.commit("one is enough");
+    app.push("main");
+    let found = hosts.all()[0].state().join("found");
+    let found = std::fs::read_to_string(found).expect("the playbook ran");
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!((lines[0], lines[1], lines[3]), ("false", "True", "|"), "{found}");
+    assert!(lines[2].ends_with(&format!(":{plugins}")), "{found}");
+
+    // Another host key at the same address is not believed, whatever is set for SSH.
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+        .arg(host.state().with_file_name("other"))
+        .status();
+    assert!(made.expect("ssh-keygen runs").success());
+    listen_at_2222(host, "other");
+    stage.done(&["machines", "configure", "web1"]);
+    let why = until("it is refused", || failure(&stage, 1));
+    assert!(why.contains("Ansible does not reach it"), "{why}");
+}
+
+/// Another SSH server of a host, in place of the one before, with one of the keys in its folder.
+fn listen_at_2222(host: &Host, key: &str) {
+    const LISTEN: &str = r#"
+[ ! -e /var/lib/toehold-agent/other.pid ] || kill "$(cat /var/lib/toehold-agent/other.pid)"
+rm -f /var/lib/toehold-agent/other.pid
+/usr/sbin/sshd -f /dev/null -h "$1/$2" -o Port=2222 -o StrictModes=no -o UsePAM=no \
+    -o AuthorizedKeysFile="$1/authorized_keys" -o PidFile=/var/lib/toehold-agent/other.pid \
+    </dev/null >/dev/null 2>&1
+while [ ! -e /var/lib/toehold-agent/other.pid ]; do sleep 0.1; done
+"#;
+    let folder = host.state().with_file_name("").display().to_string();
+    host.run(&["sh", "-c", LISTEN, "sh", &folder, key]);
 }

@@ -44,6 +44,11 @@ impl Stage {
         Self::begin("", &[("PATH", format!("{}:{path}", folder.display()))])
     }
 
+    /// Starts one with more in its `server.toml`, and more in its environment.
+    pub fn with_environment(more: &str, environment: &[(&str, String)]) -> Self {
+        Self::begin(more, environment)
+    }
+
     fn begin(more: &str, environment: &[(&str, String)]) -> Self {
         let root = TempDir::new().expect("a folder for the test");
         let (port, api) = (free_port(), free_port());

@@ -136,11 +136,13 @@ impl Control {
         let checkout = checkout.map_err(|error| failed("the commit cannot be read", &error))?;
         let inventory = self.inventory_for(app, machines).await;
         let inventory = inventory.map_err(|error| failed("no inventory can be made", &error))?;
+        let known_hosts = self.known_host_keys();
         let (tell, mut told) = mpsc::channel(WORDS);
         let play = Play {
             checkout: &checkout,
             playbook: &of.playbook.path,
             inventory: &inventory,
+            known_hosts: &known_hosts,
             machines,
             timeout: of.playbook.timeout,
             environment: surroundings().into_iter().chain(operators_own()).collect(),

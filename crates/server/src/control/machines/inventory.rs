@@ -30,6 +30,15 @@ impl Control {
         Ok(self.inventory_with(&apps)?.written(app))
     }
 
+    /// The host key of each machine, a line each, by its name.
+    pub(super) fn known_host_keys(&self) -> String {
+        let known = self.machines();
+        let keys = known.by_name.values().filter_map(|it| {
+            Some(format!("{} {}\n", it.machine.name, it.machine.access.as_ref()?.host_key))
+        });
+        keys.collect()
+    }
+
     fn inventory_with(
         &self,
         apps: &BTreeMap<MachineName, BTreeSet<AppName>>,
