@@ -241,6 +241,13 @@ fn fits(new: &NewMachine) -> Result<(), AddError> {
 }
 
 fn host_fits(host: &str) -> Result<(), AddError> {
+    if let Some((name, port)) = host.split_once(':')
+        && !port.contains(':')
+    {
+        return Err(AddError::Unfit(format!(
+            "{host:?} is no machine's name or address: say {name:?}, and the port with --port"
+        )));
+    }
     if is_plain(host, ".:-_") {
         return Ok(());
     }
@@ -252,4 +259,21 @@ fn is_plain(text: &str, more: &str) -> bool {
     (1..=253).contains(&text.len())
         && !text.starts_with('-')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_said_with_the_name_is_no_name() {
+        for good in ["web1", "web-1.example.com", "10.0.0.5", "2001:db8::5", "::1"] {
+            assert!(host_fits(good).is_ok(), "{good}");
+        }
+        let said = host_fits("10.0.0.5:2222").expect_err("there is a port in it").to_string();
+        assert!(said.contains("\"10.0.0.5\"") && said.contains("--port"), "{said}");
+        for bad in ["", "-o", "a b", "a;b"] {
+            assert!(host_fits(bad).is_err(), "{bad:?}");
+        }
+    }
 }
