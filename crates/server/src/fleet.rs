@@ -66,6 +66,9 @@ pub enum FleetError {
     },
 }
 
+/// What each agent said last; what they said is shared, not copied.
+pub type Agents = BTreeMap<MachineName, Arc<AgentSeen>>;
+
 /// What an agent said last.
 #[derive(Clone, Debug)]
 pub struct AgentSeen {
@@ -123,7 +126,7 @@ type Questions = mpsc::Sender<Question>;
 /// What is known of all links, behind one short lock.
 #[derive(Default)]
 struct Known {
-    agents: BTreeMap<MachineName, AgentSeen>,
+    agents: Agents,
     programs: BTreeMap<MachineName, AgentProgram>,
     questions: BTreeMap<MachineName, Questions>,
     proxy: Option<ProxyReported>,
@@ -238,7 +241,7 @@ impl Fleet {
 
     /// What each agent said last.
     #[must_use]
-    pub fn agents(&self) -> BTreeMap<MachineName, AgentSeen> {
+    pub fn agents(&self) -> Agents {
         self.known().agents.clone()
     }
 
@@ -254,7 +257,7 @@ impl Fleet {
         self.known().proxy.clone().filter(|seen| seen.at.elapsed() < SILENCE)
     }
 
-    /// Grows with everything that is heard.
+    /// Grows with everything that is heard and is new: that agents measured again is not.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -300,6 +303,18 @@ impl Fleet {
         let mut known = self.known();
         known.programs.insert(machine.clone(), program);
         known.questions.insert(machine.clone(), questions);
+    }
+
+    /// An agent has reported. What was only measured again waits for the next look: of hundreds of
+    /// machines some agent reports at each moment.
+    fn reported(&self, machine: &MachineName, report: Report) {
+        let seen = Arc::new(AgentSeen { report, at: Instant::now() });
+        let before = self.known().agents.insert(machine.clone(), Arc::clone(&seen));
+        let is_news =
+            before.is_none_or(|before| !before.is_fresh() || seen.report.says_anew(&before.report));
+        if is_news {
+            self.tell();
+        }
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

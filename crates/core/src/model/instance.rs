@@ -98,6 +98,36 @@ pub struct InstanceStatus {
 }
 
 impl InstanceStatus {
+    /// Whether it is as it was, whatever it uses and whenever it was probed last.
+    #[must_use]
+    pub fn is_same(&self, before: &Self) -> bool {
+        // A field that comes has its place here, too.
+        let Self {
+            id,
+            release,
+            phase,
+            addr,
+            run,
+            healthy,
+            healthy_since,
+            started_at,
+            restarts,
+            last_exit,
+            evidence: _,
+            reading: _,
+        } = self;
+        *id == before.id
+            && *release == before.release
+            && *phase == before.phase
+            && *addr == before.addr
+            && *run == before.run
+            && *healthy == before.healthy
+            && *healthy_since == before.healthy_since
+            && *started_at == before.started_at
+            && *restarts == before.restarts
+            && *last_exit == before.last_exit
+    }
+
     /// How often it has died: each restart was a death, and so is what waits for the next one.
     #[must_use]
     pub const fn deaths(&self) -> u32 {

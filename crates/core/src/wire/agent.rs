@@ -56,6 +56,17 @@ pub struct Report {
     pub machine: MachineReading,
 }
 
+impl Report {
+    /// Whether it says more than that everything was measured and probed again.
+    #[must_use]
+    pub fn says_anew(&self, before: &Self) -> bool {
+        let same = |(now, before): (&InstanceStatus, &InstanceStatus)| now.is_same(before);
+        self.applied != before.applied
+            || self.instances.len() != before.instances.len()
+            || !self.instances.iter().zip(&before.instances).all(same)
+    }
+}
+
 /// What a machine has and uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MachineReading {
@@ -181,4 +192,69 @@ pub struct LogPiece {
     pub text: String,
     /// Whether more was there already when it was read.
     pub more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Evidence, InstancePhase, Reading};
+
+    fn report() -> Report {
+        let status = InstanceStatus {
+            id: "shop/web.1".parse().expect("an instance"),
+            release: Number(1),
+            phase: InstancePhase::Running,
+            addr: None,
+            run: None,
+            healthy: true,
+            healthy_since: None,
+            started_at: None,
+            restarts: 0,
+            last_exit: None,
+            evidence: None,
+            reading: None,
+        };
+        Report {
+            at: Timestamp::from_ms(1),
+            applied: Order { epoch: 1, rev: 1 },
+            instances: vec![status],
+            machine: MachineReading::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_measured_and_probed_again_is_nothing_new() {
+        let before = report();
+        let mut now = report();
+        now.at = Timestamp::from_ms(2);
+        now.machine.cpu_percent = 50.0;
+        let at = now.at;
+        now.instances[0].reading =
+            Some(Reading { at, cpu_percent: 1.0, memory_percent: 1.0, memory_bytes: 1 });
+        now.instances[0].evidence = Some(Evidence {
+            at,
+            asked: "true".to_owned(),
+            answer: "exit code 0".to_owned(),
+            took_ms: 1,
+            body: String::new(),
+            passed: true,
+        });
+        assert!(!now.says_anew(&before));
+    }
+
+    #[test]
+    fn all_else_is_new() {
+        let changes: [fn(&mut Report); 5] = [
+            |it| it.applied.rev += 1,
+            |it| it.instances.clear(),
+            |it| it.instances[0].healthy = false,
+            |it| it.instances[0].restarts += 1,
+            |it| it.instances[0].phase = InstancePhase::Stopping,
+        ];
+        for (nth, change) in changes.into_iter().enumerate() {
+            let mut now = report();
+            change(&mut now);
+            assert!(now.says_anew(&report()), "change {nth}");
+        }
+    }
 }

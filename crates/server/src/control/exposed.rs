@@ -6,7 +6,6 @@ use toehold_core::model::{AppName, InstancePhase, InstanceStatus, MachineName, T
 use toehold_core::wire::proxy::InstanceCounters;
 
 use super::{Control, ControlError};
-use crate::fleet::AgentSeen;
 use crate::metrics::{CLASSES, Text};
 
 /// An instance that is looked for by whoever wants to ask it for numbers of its own.
@@ -119,7 +118,7 @@ impl Control {
         let agents = self.parts.fleet.agents();
         let apps = self.apps.lock().await;
         let mut found = Vec::new();
-        for (machine, agent) in agents.iter().filter(|(_, agent)| AgentSeen::is_fresh(agent)) {
+        for (machine, agent) in agents.iter().filter(|(_, agent)| agent.is_fresh()) {
             for status in &agent.report.instances {
                 let name = status.id.app();
                 let wished = apps.get(name).ok().and_then(|loaded| {

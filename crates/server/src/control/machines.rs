@@ -25,7 +25,7 @@ use toehold_core::model::{
 use toehold_core::time::Timestamp;
 
 use super::Control;
-use crate::fleet::AgentSeen;
+use crate::fleet::{AgentSeen, Agents};
 use crate::store::{Key, ReadError, Rev, Store};
 
 pub use people::{AddError, NewMachine};
@@ -186,9 +186,9 @@ impl Control {
     pub(super) fn machines_seen(
         &self,
         app: &AppName,
-        agents: &BTreeMap<MachineName, AgentSeen>,
+        agents: &Agents,
     ) -> BTreeMap<MachineName, MachineSeen> {
-        let heard = |name: &MachineName| agents.get(name).is_some_and(AgentSeen::is_fresh);
+        let heard = |name: &MachineName| agents.get(name).is_some_and(|it| it.is_fresh());
         let machines = self.machines();
         let others = machines.by_name.values().filter(|it| it.machine.phase != MachinePhase::Gone);
         let mut seen: BTreeMap<MachineName, MachineSeen> = others

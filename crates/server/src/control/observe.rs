@@ -6,7 +6,7 @@ use toehold_core::decide::{MachineSeen, ProxySeen, Seen};
 use toehold_core::model::{App, AppName, Instance, InstanceStatus, MachineName};
 
 use super::Control;
-use crate::fleet::AgentSeen;
+use crate::fleet::Agents;
 
 impl Control {
     /// What is seen of an app now.
@@ -27,7 +27,7 @@ impl Control {
         &self,
         instance: &Instance,
         machines: &BTreeMap<MachineName, MachineSeen>,
-        agents: &BTreeMap<MachineName, AgentSeen>,
+        agents: &Agents,
     ) -> Option<InstanceStatus> {
         let machine = &instance.place.as_ref()?.machine;
         if machines.get(machine).is_none_or(MachineSeen::is_lost) {

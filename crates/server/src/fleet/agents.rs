@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{AgentProgram, AgentSeen, Fleet, QUESTIONS, Question};
+use super::{AgentProgram, Fleet, QUESTIONS, Question};
 use crate::authority::Authority;
 
 /// How long an agent may take to say who it is.
@@ -124,9 +124,7 @@ impl Talk<'_> {
                         }
                     }
                     Some(FromAgent::Report(report)) => {
-                        let seen = AgentSeen { report, at: Instant::now() };
-                        self.fleet.known().agents.insert(self.machine.clone(), seen);
-                        self.fleet.tell();
+                        self.fleet.reported(self.machine, report);
                     }
                     Some(FromAgent::Hello { .. }) => {}
                 },

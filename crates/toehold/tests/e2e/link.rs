@@ -6,7 +6,7 @@ use std::time::Duration;
 use toehold_server::clock::Clock;
 use tokio::io::AsyncReadExt;
 
-use crate::port::{DAY, DEADLINE, Port, ago, machine, place_nothing};
+use crate::port::{DAY, DEADLINE, Port, ago, machine, place, place_nothing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_renewed_once_and_the_one_in_use_stays() {
@@ -66,6 +66,27 @@ async fn a_token_is_good_for_a_quarter_of_an_hour_and_for_one_of_two_at_once() {
     let refused = toehold_agent::join(&port.dir("web2"), &at, &late).await;
     let refused = refused.map(drop).expect_err("it is too late").to_string();
     assert!(refused.contains("the token ended at"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_only_measured_again_wakes_nobody() {
+    let port = Port::behind(Duration::ZERO).await;
+    port.join("web1").await;
+    place_nothing(&port, "web1");
+    let agent = port.start("web1");
+    port.until_applied("web1", (1, 1)).await;
+    let mut news = port.fleet.news();
+    for _ in 0..3 {
+        port.until_heard("web1").await;
+    }
+    assert!(!news.has_changed().expect("there may be news"));
+    place(&port, "web1", (2, 1), Vec::new());
+    port.until_applied("web1", (2, 1)).await;
+    assert!(news.has_changed().expect("there may be news"));
+    // Who hangs up is missed at once.
+    news.mark_unchanged();
+    agent.end().await;
+    port.until("that is news", async || news.has_changed().is_ok_and(|it| it)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -109,6 +109,13 @@ impl Port {
         shelf.join(artifact.as_str())
     }
 
+    /// Waits until the machine obeys what was placed in an epoch at a revision.
+    pub async fn until_applied(&self, name: &str, (epoch, rev): (u64, u64)) {
+        let wanted = Order { epoch, rev };
+        let applied = || Some(self.fleet.agents().get(&machine(name))?.report.applied);
+        self.until("it obeys", async || applied() == Some(wanted)).await;
+    }
+
     /// What the machine said last of its first instance.
     pub fn status(&self, name: &str) -> Option<InstanceStatus> {
         self.fleet.agents().get(&machine(name))?.report.instances.first().cloned()

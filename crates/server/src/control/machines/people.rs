@@ -13,7 +13,6 @@ use toehold_core::wire::api::{Done, HostKey, MachineView};
 
 use super::machine_key;
 use crate::control::{Control, ControlError};
-use crate::fleet::AgentSeen;
 use crate::provider::host_key::{self, KeyError};
 use crate::secret::Secret;
 
@@ -157,7 +156,7 @@ impl Control {
     pub fn machine_views(&self) -> Vec<MachineView> {
         let agents = self.parts.fleet.agents();
         let known = self.machines();
-        let fresh = |name: &MachineName| agents.get(name).filter(|it| AgentSeen::is_fresh(it));
+        let fresh = |name: &MachineName| agents.get(name).filter(|it| it.is_fresh());
         let reading = |name: &MachineName| fresh(name).map(|it| it.report.machine);
         let local = MachineName::local();
         let here = MachineView {

@@ -67,7 +67,7 @@ impl Control {
                 .keys()
                 .map(|name| {
                     let is_cut_off = cut_off.contains(name);
-                    let sight = known.sight(name, agents.get(name), now);
+                    let sight = known.sight(name, agents.get(name).map(Arc::as_ref), now);
                     (name.clone(), Sight { is_cut_off, ..sight })
                 })
                 .collect();

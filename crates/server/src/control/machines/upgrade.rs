@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::Machines;
 use crate::control::Control;
-use crate::fleet::{AgentProgram, AgentSeen};
+use crate::fleet::{AgentProgram, Agents};
 use crate::provider::ProviderError;
 
 /// How far it is.
@@ -27,10 +27,7 @@ pub(super) struct Upgrades {
 
 impl Control {
     /// The machine whose agent is to be replaced now; its turn begins with that.
-    pub(super) fn upgrade_due(
-        &self,
-        agents: &BTreeMap<MachineName, AgentSeen>,
-    ) -> Option<MachineName> {
+    pub(super) fn upgrade_due(&self, agents: &Agents) -> Option<MachineName> {
         let programs = self.parts.fleet.programs();
         let mut known = self.machines();
         let Machines { by_name, doing, upgrades, .. } = &mut *known;
@@ -39,7 +36,7 @@ impl Control {
             let doing = doing.get(name).copied().unwrap_or_default();
             let sight = AgentSight {
                 program: program.digest.clone(),
-                heard: agents.get(name).is_some_and(AgentSeen::is_fresh),
+                heard: agents.get(name).is_some_and(|it| it.is_fresh()),
                 free: doing.is_free(),
                 tried: upgrades.tried.get(name).map(Instant::elapsed),
                 is_unfit: upgrades.unfit.contains(name),
