@@ -65,7 +65,12 @@ impl Hosts {
 
     /// A Toehold that other machines can call.
     pub fn stage(&self) -> Stage {
-        stage_at(self.network.gateway(), "")
+        stage_at(self.gateway(), "")
+    }
+
+    /// The address of this machine on the network.
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.network.gateway()
     }
 
     /// Every host.
@@ -93,9 +98,13 @@ impl Host {
     /// Lets Toehold in and makes the host known to it.
     pub fn join(&self, stage: &Stage) {
         self.authorize(&stage.done(&["machines", "key"]));
-        let key = self.inner.key().expect("it has a key");
         let at = format!("root@{}", self.address);
-        stage.done(&["machines", "add", &self.name, &at, "--host-key", &key]);
+        stage.done(&["machines", "add", &self.name, &at, "--host-key", &self.key()]);
+    }
+
+    /// The public half of its host key.
+    pub fn key(&self) -> String {
+        self.inner.key().expect("it has a key")
     }
 
     /// Where its agent keeps what it has, seen from here.
