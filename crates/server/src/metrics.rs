@@ -7,6 +7,7 @@ mod series;
 mod tally;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use toehold_core::model::{AppName, InstanceId, Number, Track};
 use toehold_core::time::Timestamp;
@@ -21,13 +22,17 @@ pub use tally::{CLASSES, Outcome, Tally};
 /// How much of the past the rates shown speak of.
 const SHOWN_SECONDS: u64 = 60;
 
+/// A proxy that began longer ago than this has reported to somebody before.
+const LONGEST_BETWEEN_REPORTS: Duration = Duration::from_secs(2);
+
 /// The counters of every app, by second.
 #[derive(Default)]
 pub struct Metrics {
     /// What the control plane itself counts.
     pub tally: Tally,
-    /// When the proxy that counts began; another one counts from 0 again.
-    proxy_started_at: Timestamp,
+    /// When the proxy that counts began; another one counts from 0 again. `None`: no report has come
+    /// since the control plane began.
+    proxy_started_at: Option<Timestamp>,
     last: BTreeMap<InstanceId, InstanceCounters>,
     series: BTreeMap<(AppName, Track, Number), Series>,
 }
@@ -35,8 +40,12 @@ pub struct Metrics {
 impl Metrics {
     /// Takes in a report: what was counted since the one before goes to the second it came in.
     pub fn take(&mut self, report: &ProxyReport) {
-        if report.started_at != self.proxy_started_at {
-            self.proxy_started_at = report.started_at;
+        // What a proxy counted before this control plane began was counted nobody knows when: it
+        // would look like a second in which everybody came at once.
+        let is_of_before = self.proxy_started_at.is_none()
+            && report.at.since(report.started_at) > LONGEST_BETWEEN_REPORTS;
+        if self.proxy_started_at != Some(report.started_at) {
+            self.proxy_started_at = Some(report.started_at);
             self.last.clear();
         }
         for now in &report.instances {
@@ -45,7 +54,12 @@ impl Metrics {
                 None => Second::of(now),
             };
             let key = (now.instance.app().clone(), now.track, now.release);
-            self.series.entry(key).or_default().add(report.at, &grown);
+            let series = self.series.entry(key).or_default();
+            if is_of_before {
+                series.add_before(report.at, &grown);
+            } else {
+                series.add(report.at, &grown);
+            }
         }
         self.last =
             report.instances.iter().map(|now| (now.instance.clone(), now.clone())).collect();

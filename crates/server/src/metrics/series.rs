@@ -91,6 +91,12 @@ impl Series {
         }
     }
 
+    /// Adds what was counted at some time before `at`: to the whole, and to no second.
+    pub fn add_before(&mut self, at: Timestamp, counted: &Second) {
+        self.first.get_or_insert(at.as_ms() / 1_000);
+        self.total += counted.ended;
+    }
+
     /// Requests since the release was first counted.
     #[must_use]
     pub const fn total(&self) -> u64 {

@@ -43,10 +43,22 @@ fn rates_speak_of_the_last_minute() {
 }
 
 #[test]
+fn what_was_counted_before_this_began_is_no_second_of_its_own() {
+    let mut metrics = Metrics::default();
+    metrics.take(&report(1_000_000, 1, counters(100_000, 100)));
+    metrics.take(&report(1_001_000, 1, counters(100_005, 100)));
+    let app = "shop".parse().expect("a name");
+    let traffic = metrics.traffic(&app, Timestamp::from_ms(1_001_000));
+    assert_eq!(traffic[0].requests, 100_005);
+    assert!((traffic[0].requests_per_second - 2.5).abs() < 0.01, "5 in 2 s");
+    assert!(traffic[0].error_share < 1e-9);
+}
+
+#[test]
 fn a_proxy_that_starts_again_loses_no_count() {
     let mut metrics = Metrics::default();
-    metrics.take(&report(1_000_000, 1, counters(100, 10)));
-    metrics.take(&report(1_001_000, 2, counters(5, 0)));
+    metrics.take(&report(1_000_000, 999_000, counters(100, 10)));
+    metrics.take(&report(1_001_000, 1_000_500, counters(5, 0)));
     let app = "shop".parse().expect("a name");
     let traffic = metrics.traffic(&app, Timestamp::from_ms(1_001_000));
     assert_eq!(traffic[0].requests, 105);

@@ -36,6 +36,15 @@ fn what_is_wrong_with_machines_stands_on_the_apps_page() {
 }
 
 #[test]
+fn an_instance_elsewhere_says_on_which_machine() {
+    let mut app = canary_serving();
+    assert!(!app.page(&assets()).0.contains("on local"));
+    let place = app.view.instances[0].instance.place.as_mut().expect("it has a place");
+    place.machine = "web7".parse().expect("a machine");
+    assert!(look("elsewhere", &app.page(&assets())).contains("on web7"));
+}
+
+#[test]
 fn a_canary_that_serves_can_be_promoted_and_given_back() {
     let page = look("canary", &canary_serving().page(&assets()));
     for said in [

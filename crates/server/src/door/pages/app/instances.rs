@@ -1,7 +1,7 @@
 //! Every instance: wished, seen and measured.
 
 use maud::{Markup, html};
-use toehold_core::model::{Goal, InstancePhase, InstanceStatus, Track};
+use toehold_core::model::{Goal, InstancePhase, InstanceStatus, MachineName, Track};
 use toehold_core::wire::api::InstanceView;
 
 use super::super::words;
@@ -48,11 +48,13 @@ fn row(page: &AppPage, view: &InstanceView) -> Markup {
     let status = view.status.as_ref();
     let (tone, state, more) = state(view);
     let reading = status.and_then(|it| it.reading);
+    let elsewhere = instance.place.as_ref().filter(|it| it.machine != MachineName::local());
     let began = status.and_then(|it| it.started_at).unwrap_or(instance.created_at);
     html! {
         tr class=(tone) {
             th scope="row" {
                 a href=(format!("/apps/{}/log/{}", page.view.app, instance.id.short())) title="its log" { (instance.id.short()) }
+                @if let Some(place) = elsewhere { " " span.more { "on " (place.machine) } }
             }
             td data-name="release" { span class=(format!("tag {}", instance.track)) { (instance.track) } " " (instance.release) }
             td data-name="state" { span class=(format!("state {tone}")) { (state) } @if let Some(more) = more { " " span.more { (more) } } }
