@@ -230,8 +230,8 @@ impl Provider for DigitalOcean {
     fn ensure<'a>(&'a self, machine: &'a Machine) -> BoxFuture<'a, Result<Ensured, ProviderError>> {
         async {
             // Before a machine is asked for, and asked for again, it is looked whether it is there.
-            let is_asked = self.asked_for(&machine.name).is_some();
-            let age = if is_asked { SHARED } else { Duration::ZERO };
+            let makes = self.asked_for(&machine.name).is_none() && self.api.making.pass().is_ok();
+            let age = if makes { Duration::ZERO } else { SHARED };
             let id = match self.found(machine, age).await? {
                 None => self.make(machine).await?,
                 Some(droplet) => match droplet.public_address() {

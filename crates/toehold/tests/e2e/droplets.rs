@@ -140,3 +140,45 @@ fn a_control_plane_that_is_killed_while_a_machine_is_made_makes_no_second_one() 
     assert_eq!((cloud.names().len(), states(&stage)), (1, vec!["ready".to_owned()]));
     cloud.assert_held();
 }
+
+#[test]
+fn a_machine_that_never_becomes_active_is_given_back_and_another_one_is_made() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("deadline = \"20s\"\n");
+    let app = app(&stage);
+    cloud.goes_wrong(Fault::Stuck);
+    let _push = app.push_in_background("main");
+    let stuck = until("it is asked for", || cloud.names().first().cloned());
+    until_said(&app, "began to make it and did not have it ready");
+    app.until_heard("v1");
+    until("it is given back", || (!cloud.names().contains(&stuck)).then_some(()));
+    assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (1, 2));
+    cloud.assert_held();
+}
+
+#[test]
+fn an_account_that_is_full_burns_no_names_and_is_asked_again_by_itself() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    cloud.goes_wrong(Fault::Limit);
+    let _push = app.push_in_background("main");
+    until_said(&app, "will exceed your droplet limit");
+    app.until_heard("v1");
+    assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (1, 2));
+    assert_eq!(states(&stage), ["ready"]);
+}
+
+#[test]
+fn a_machine_nobody_needs_is_given_back_after_the_time_that_is_set() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("idle = \"5s\"\n");
+    let app = app(&stage);
+    app.push("main");
+    app.done(&["scale", "2"]);
+    app.until_healthy(2);
+    app.done(&["scale", "1"]);
+    until("it is given back", || (cloud.names().len() == 1).then_some(()));
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    cloud.assert_held();
+}

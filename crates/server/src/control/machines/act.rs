@@ -131,6 +131,10 @@ impl Control {
             doing.looks = looks.saturating_add(1);
             doing.streak = if failed { doing.streak.saturating_add(1) } else { 0 };
             let wait = match (failed, &done) {
+                // Whom nothing is made for, is told without a call until it is time.
+                (true, Some(Outcome::Failed { remedy: Remedy::Account, .. })) => {
+                    jittered(LAST_LOOK)
+                }
                 (true, _) => {
                     let wait = FIRST_WAIT.saturating_mul(1 << doing.streak.min(10));
                     jittered(wait.min(LONGEST_WAIT))

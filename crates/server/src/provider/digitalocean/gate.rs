@@ -7,7 +7,7 @@ use crate::provider::ProviderError;
 
 /// The first wait where nobody says how long, and the longest: whoever mends it does not want to
 /// wait long, and one call in five minutes is no burden.
-const FIRST: Duration = Duration::from_secs(30);
+const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_mins(5);
 
 #[derive(Default)]

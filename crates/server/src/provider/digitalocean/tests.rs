@@ -198,7 +198,7 @@ async fn a_token_that_is_not_accepted_is_no_machines_fault_and_is_waited_with_lo
         waits.push(scene.provider.api.all.left().as_secs() + 1);
         scene.provider.api.all.pass_at_once();
     }
-    assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
+    assert_eq!(waits, [10, 20, 40, 80, 160, 300]);
     assert!(scene.asks(&machine("shop-1")).await.starts_with("coming 1"), "it is accepted again");
 }
 
