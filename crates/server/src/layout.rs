@@ -58,6 +58,8 @@ impl Layout {
         cache => "cache",
         /// What builds said.
         build_logs => "log/builds",
+        /// What machines that failed said when they first started.
+        machine_logs => "log/machines",
         /// What the processes of Toehold said.
         logs => "log",
         /// What playbooks said, by app and run.

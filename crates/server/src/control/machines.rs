@@ -4,6 +4,7 @@
 mod act;
 mod change;
 mod configure;
+mod first_words;
 mod held;
 mod inventory;
 mod people;

@@ -18,6 +18,8 @@ const LOOK: &str = include_str!("bring/look.sh");
 const INSTALL: &str = include_str!("bring/install.sh");
 /// Joins, where it has not yet, and starts the agent.
 const START: &str = include_str!("bring/start.sh");
+/// Shows what it said when it first started.
+const FIRST: &str = include_str!("bring/first.sh");
 /// Ends the agent and what it runs, and forgets who it was.
 const LEAVE: &str = include_str!("bring/leave.sh");
 
@@ -179,6 +181,17 @@ pub(super) async fn leave(shell: &Shell<'_>) -> Result<(), ShellError> {
     shell.run(order).await.map(drop)
 }
 
+/// What a machine said when it first started, the end of it; empty where it keeps nothing of that.
+pub async fn first_words(shell: &Shell<'_>) -> Result<String, ShellError> {
+    let order = Order {
+        what: "reading how it started",
+        script: FIRST,
+        stdin: Input::Text(""),
+        timeout: LOOK_TIMEOUT,
+    };
+    shell.run(order).await
+}
+
 async fn look(shell: &Shell<'_>) -> Result<Found, ShellError> {
     let order = Order {
         what: "looking around",
@@ -211,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_scripts_can_stand_in_single_quotes() {
-        for script in [LOOK, INSTALL, START, LEAVE] {
+        for script in [LOOK, INSTALL, START, FIRST, LEAVE] {
             assert!(!script.contains('\''), "{script}");
         }
     }

@@ -109,6 +109,9 @@ impl Control {
     }
 
     async fn give_back(&self, machine: &Machine) -> Result<(), ProviderError> {
+        if let MachinePhase::Failed { .. } = machine.phase {
+            self.keep_first_words(machine).await;
+        }
         self.provider(machine.provider)?.remove(machine).await?;
         let expelled = self.parts.authority.expel(&machine.name, "toehold").await;
         expelled.map_err(|error| ProviderError::transient(error.to_string()))

@@ -214,7 +214,7 @@ fn said(
 }
 
 /// The machine Toehold runs on, as it is shown beside the others.
-fn here(name: MachineName, now: toehold_core::time::Timestamp) -> Machine {
+pub(super) fn here(name: MachineName, now: toehold_core::time::Timestamp) -> Machine {
     Machine {
         name,
         provider: Provider::Local,

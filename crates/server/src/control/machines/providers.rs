@@ -122,6 +122,7 @@ impl Control {
             let txn = Txn::by("toehold").write(Write::delete(machine_key(&name)));
             self.store().commit(txn).await?;
             self.machines().by_name.remove(&name);
+            self.forget_first_words(&name);
         }
         Ok(())
     }
