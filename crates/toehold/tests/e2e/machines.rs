@@ -1,6 +1,7 @@
 //! Machines reached by SSH: real hosts with a real `sshd`, each with a network address of its own.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -103,6 +104,34 @@ fn a_host_key_is_believed_on_a_persons_word_alone() {
     stage.done(&["machines", "add", "web1", &at, "--host-key", &key]);
     until_state(&stage, "web1", "ready");
     until("it is heard", || (stage.json(&["machines", "ls"])[1]["heard"] == true).then_some(()));
+}
+
+/// Gives a host a user who is not root, in its own view of the files.
+const USER: &str = "set -e; mount -t tmpfs -o mode=755 none /home; mkdir /home/deploy; \
+     chown 5000:5000 /home/deploy; cp /etc/passwd /home/passwd; \
+     echo deploy:x:5000:5000::/home/deploy:/bin/sh >>/home/passwd; \
+     mount --bind /home/passwd /etc/passwd; echo made";
+
+#[test]
+fn a_user_who_is_not_root_is_enough() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let stage = hosts.stage();
+    let host = &hosts.all()[0];
+    host.authorize(&stage.done(&["machines", "key"]));
+    // The user reads the keys that are let in.
+    let state = host.state();
+    for folder in state.ancestors().skip(1).take(2) {
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder, open).expect("it is ours");
+    }
+    assert_eq!(host.run(&["sh", "-c", USER]).trim(), "made");
+    let at = format!("deploy@{}", host.address);
+    stage.done(&["machines", "add", "web1", &at, "--host-key", &host.key()]);
+    until_state(&stage, "web1", "ready");
+    let app = pushed(&stage, 1);
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    let whose = "stat -c %u /proc/$(cat /home/deploy/.local/state/toehold-agent/agent.pid)";
+    assert_eq!(host.run(&["sh", "-c", whose]).trim(), "5000");
 }
 
 #[test]
