@@ -1,8 +1,12 @@
 //! Machines of a cloud: made when an app needs one, given back when it does not.
 
+use std::process::Command;
+
+use serde_json::json;
+
 use crate::cloud::{Cloud, Fault};
 use crate::death::{kill, part};
-use crate::stage::{App, Stage, until};
+use crate::stage::{App, Stage, request, until};
 
 const ON_CLOUD: &str = "\n[machines]\nprovider = \"digitalocean\"\n";
 
@@ -179,6 +183,48 @@ fn a_machine_nobody_needs_is_given_back_after_the_time_that_is_set() {
     app.until_healthy(2);
     app.done(&["scale", "1"]);
     until("it is given back", || (cloud.names().len() == 1).then_some(()));
+    assert_eq!(app.visit(), (200, "v1\n".into()));
+    cloud.assert_held();
+}
+
+/// Somebody with the same account makes a Droplet.
+fn somebody_makes(stage: &Stage, name: &str, tag: &str) {
+    let settings = std::fs::read_to_string(stage.state().join("server.toml")).expect("it is set");
+    let port = settings.split_once("api_url = \"http://127.0.0.1:").expect("it is named").1;
+    let port = port.split('"').next().and_then(|it| it.parse().ok()).expect("a port");
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let key = folder.path().join("key");
+    let mut make = Command::new("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+    assert!(make.status().expect("ssh-keygen runs").success());
+    let key = std::fs::read_to_string(key).expect("it was made");
+    let config = json!({ "ssh_keys": { "ed25519_private": key } });
+    let body = json!({
+        "name": name, "region": "fra1", "size": "s-1vcpu-1gb", "image": "debian-12-x64",
+        "tags": [tag], "user_data": format!("#cloud-config\n{config}"),
+    })
+    .to_string();
+    let head = "POST /v2/droplets HTTP/1.1\r\nhost: cloud\r\nauthorization: Bearer dop_v1_test";
+    let text = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (status, said) = request(port, &text).expect("the cloud answers");
+    assert_eq!(status, 202, "{said}");
+}
+
+#[test]
+fn what_carries_our_mark_is_given_back_only_where_a_document_names_it() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("");
+    let app = app(&stage);
+    app.push("main");
+    let ours = cloud.names()[0].clone();
+    let tag = cloud.firewalls()[0]["name"].as_str().expect("it is our mark").to_owned();
+    somebody_makes(&stage, "stranger", &tag);
+    somebody_makes(&stage, &ours, "another-mark");
+    somebody_makes(&stage, &ours, &tag);
+    until_said(&app, "carries our tag and was not asked for here");
+    until("the second one is given back", || (cloud.calls("DELETE ") == 1).then_some(()));
+    // The one under our name without our mark is not ours, either.
+    assert_eq!(cloud.names(), [&*ours, "stranger", &*ours]);
     assert_eq!(app.visit(), (200, "v1\n".into()));
     cloud.assert_held();
 }
