@@ -91,6 +91,8 @@ impl Lists {
 pub struct Refused {
     /// Why, with what to do.
     pub why: String,
+    /// Since when.
+    pub began_at: Timestamp,
     /// When it was over; `None` while it lasts.
     pub ended_at: Option<Timestamp>,
 }

@@ -1,6 +1,7 @@
 //! Machines that are missing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -9,6 +10,10 @@ use crate::model::{EventKind, Machine, MachineGoal, MachineName, MachinePhase, P
 
 /// After so many failures within an hour no more machines are made for an app.
 const MOST_FAILURES: usize = 3;
+
+/// That the account is refused is said to people only once it has lasted for so long: a request for a
+/// moment's patience is no news.
+const SAID_AFTER: Duration = Duration::from_mins(1);
 
 /// Asks for the machines apps wait for, as far as the limits allow.
 pub(super) fn missing(yard: Yard<'_>, verdict: &mut Verdict) {
@@ -79,6 +84,9 @@ fn may(need: &Need, yard: Yard<'_>, verdict: &Verdict) -> May {
     if let Some(refused) = refused
         && yard.machines.values().any(waits)
     {
+        if yard.now.since(refused.began_at) < SAID_AFTER {
+            return May::NotYet;
+        }
         return May::No(format!("no more machines are made for {app}: {}", refused.why));
     }
     if all.len() >= limits.machines {

@@ -359,8 +359,15 @@ fn only_what_a_document_names_is_given_back() {
 fn while_the_account_is_refused_no_machine_is_given_up_and_no_other_is_asked_for() {
     let waiting = ["a: wanted unheard for=9999s unmade"];
     let mut scene = Scene::new(CLOUD, &waiting).waits(2);
-    let ended = |ended_at| Refused { why: "the account may have no more".into(), ended_at };
-    scene.refused.insert(CLOUD, ended(None));
+    let since = |began_at, ended_at| {
+        let why = "the account may have no more".into();
+        Refused { why, began_at, ended_at }
+    };
+    let ended = |ended_at| since(ago(9999), ended_at);
+    // A moment's patience is no news.
+    scene.refused.insert(CLOUD, since(ago(59), None));
+    scene.decides("nothing");
+    scene.refused.insert(CLOUD, since(ago(60), None));
     scene.decides("held: no more machines are");
     // From when it ended, each has its whole time.
     scene.refused.insert(CLOUD, ended(Some(ago(599))));

@@ -174,7 +174,9 @@ impl super::Machines {
     fn note_refusal(&mut self, provider: Kind, done: &Outcome, now: Timestamp) {
         match done {
             Outcome::Failed { why, remedy: Remedy::Account } => {
-                let refused = Refused { why: why.clone(), ended_at: None };
+                let before = self.refused.get(&provider).filter(|it| it.ended_at.is_none());
+                let began_at = before.map_or(now, |it| it.began_at);
+                let refused = Refused { why: why.clone(), began_at, ended_at: None };
                 self.refused.insert(provider, refused);
             }
             Outcome::Made { .. } | Outcome::Coming { .. } => {
