@@ -1,16 +1,11 @@
 //! A connection to Redis, of whichever kind.
 
-use std::time::Duration;
-
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, RedisError, Value, cmd, pipe};
 
-use super::settings::{Way, in_words};
+use super::settings::{PATIENCE, Way, in_words};
 use super::step::{Held, beside};
-
-/// The longest a single answer, and connecting, may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a write waits for a replica to have it.
 const REPLICA_MS: u32 = 200;

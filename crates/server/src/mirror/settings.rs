@@ -1,6 +1,7 @@
 //! `[redis]` of server.toml: which Redis, and how it is reached.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
@@ -11,8 +12,10 @@ use redis::{
 use serde::{Deserialize, Serialize};
 use toehold_core::model::AppName;
 
-use super::link::PATIENCE;
 use crate::secret::Secret;
+
+/// The longest a single answer, and connecting, may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The port of a sentinel where none is said.
 const SENTINEL_PORT: u16 = 26379;
