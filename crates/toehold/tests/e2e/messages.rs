@@ -1,20 +1,22 @@
 //! From a number that is too high to a person's thumb: an alert, its mail by a real mail server, the
 //! link in it, and what the link does.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use serde_json::Value;
+use tempfile::TempDir;
+use toehold_scenery::MailServer;
 
 use crate::stage::{Stage, get, request, until};
 
-/// A mail server that says each mail it took; it ends with this.
+/// What Toehold logs in with.
+const PASSWORD: &str = "a password of the mail server";
+
+/// A mail server whose mails are read; it ends with this.
 struct Postbox {
-    process: Child,
-    port: u64,
-    mails: mpsc::Receiver<Value>,
+    server: MailServer,
+    folder: TempDir,
+    mails: mpsc::Receiver<String>,
 }
 
 impl Postbox {
@@ -22,44 +24,39 @@ impl Postbox {
         let python = std::env::var("TOEHOLD_TEST_PYTHON").unwrap_or_else(|_| {
             concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-tools/bin/python3").to_owned()
         });
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/notify/smtp_server.py");
-        let mut process = Command::new(python)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python runs: see script/setup");
-        let lines = BufReader::new(process.stdout.take().expect("it talks")).lines();
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("password"), PASSWORD).expect("written");
         let (sender, mails) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let said: Value = serde_json::from_str(&line).expect("it says JSON");
-                if sender.send(said).is_err() {
-                    return;
-                }
-            }
+        let server = MailServer::start(&python, folder.path(), PASSWORD, move |mail| {
+            // Whoever reads them has gone.
+            let _ = sender.send(mail);
         });
-        let said = mails.recv_timeout(Duration::from_mins(1)).expect("aiosmtpd: see script/setup");
-        Self { process, port: said["port"].as_u64().expect("a port"), mails }
+        Self { server: server.expect("aiosmtpd: see script/setup"), folder, mails }
+    }
+
+    /// The settings that lead here.
+    fn settings(&self) -> String {
+        format!(
+            "[mail]\nhost = \"localhost\"\nport = {}\nsecurity = \"starttls\"\n\
+             username = \"{}\"\npassword_file = \"{}\"\nca_file = \"{}\"\n\
+             from = \"toehold@example.com\"\nto = [\"ops@example.com\"]\n",
+            self.server.port(),
+            MailServer::USER,
+            self.folder.path().join("password").display(),
+            self.server.certificate().display(),
+        )
     }
 
     /// The next mail whose subject has these words.
     fn mail(&self, words: &str) -> String {
         loop {
-            let said = self.mails.recv_timeout(Duration::from_mins(1)).expect("a mail comes");
-            let mail = said["mail"].as_str().expect("a text").replace("\r\n", "\n");
+            let mail = self.mails.recv_timeout(Duration::from_mins(1)).expect("a mail comes");
+            let mail = mail.replace("\r\n", "\n");
             let subject = mail.lines().find(|line| line.starts_with("Subject: "));
             if subject.is_some_and(|line| line.contains(words)) {
                 return mail;
             }
         }
-    }
-}
-
-impl Drop for Postbox {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -75,12 +72,8 @@ fn link(mail: &str, label: &str) -> String {
 #[test]
 fn an_alert_comes_by_mail_and_its_link_goes_back_once() {
     let postbox = Postbox::open();
-    let stage = Stage::with_settings(&format!(
-        "dashboard_url = \"https://toehold.example.com\"\n[mail]\nhost = \"127.0.0.1\"\n\
-         port = {}\nsecurity = \"plain\"\nfrom = \"toehold@example.com\"\n\
-         to = [\"ops@example.com\"]\n",
-        postbox.port
-    ));
+    let dashboard = "dashboard_url = \"https://toehold.example.com\"\n";
+    let stage = Stage::with_settings(&format!("{dashboard}{}", postbox.settings()));
     let app = stage.app("hello");
     app.set("[run]\n", "[run]\ncpus = 0.25\n");
     app.add(
