@@ -76,12 +76,7 @@ impl TryFrom<String> for Idle {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let idle = duration(&text)?;
-        if idle < SHORTEST {
-            let least = SHORTEST.as_secs();
-            return Err(format!("{text:?} is too short: a machine is kept for at least {least}s"));
-        }
-        Ok(Self(idle))
+        at_least(&text, SHORTEST, "kept").map(Self)
     }
 }
 
@@ -100,15 +95,18 @@ impl TryFrom<String> for Deadline {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let deadline = duration(&text)?;
-        if deadline < HASTIEST {
-            let least = HASTIEST.as_secs();
-            return Err(format!(
-                "{text:?} is too short: a machine is waited for at least {least}s"
-            ));
-        }
-        Ok(Self(deadline))
+        at_least(&text, HASTIEST, "waited for").map(Self)
     }
+}
+
+/// A time for which a machine is `what`, where that is not too short.
+fn at_least(text: &str, least: Duration, what: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < least {
+        let least = least.as_secs();
+        return Err(format!("{text:?} is too short: a machine is {what} at least {least}s"));
+    }
+    Ok(time)
 }
 
 #[cfg(test)]

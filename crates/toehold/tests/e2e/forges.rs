@@ -225,14 +225,7 @@ fn the_findings_of_a_style_check_stand_at_their_lines() {
     );
     app.commit("look at the style");
     let commit = forge.take(&app);
-    let body = of_gitea(NOTHING, &commit);
-    let signature = format!("sha256={}", signed(SECRET, &body, "hex"));
-    let headers = [
-        ("X-GitHub-Event", "push"),
-        ("X-GitHub-Delivery", "1"),
-        ("X-Hub-Signature-256", signature.as_str()),
-    ];
-    assert!(is_taken(deliver(&stage, "github", &headers, &body)));
+    assert!(is_taken(github_tells(&stage, &of_gitea(NOTHING, &commit))));
     let (head, check) =
         until_asked(&asked, |head, _| head.starts_with("POST") && head.contains("/check-runs "));
     assert!(head.to_ascii_lowercase().contains("authorization: bearer ghs_of_the_app"), "{head}");
@@ -252,6 +245,17 @@ fn the_findings_of_a_style_check_stand_at_their_lines() {
     assert_eq!(lines, expected);
 }
 
+/// A delivery as GitHub makes it.
+fn github_tells(stage: &Stage, body: &str) -> u16 {
+    let signature = format!("sha256={}", signed(SECRET, body, "hex"));
+    let headers = [
+        ("X-GitHub-Event", "push"),
+        ("X-GitHub-Delivery", "1"),
+        ("X-Hub-Signature-256", signature.as_str()),
+    ];
+    deliver(stage, "github", &headers, body)
+}
+
 #[test]
 fn what_somebody_asks_for_is_told_to_the_forge_its_commit_came_from_alone() {
     let forge = Forge::new();
@@ -269,14 +273,7 @@ fn what_somebody_asks_for_is_told_to_the_forge_its_commit_came_from_alone() {
     let app = stage.app("hello");
     app.says("broken");
     let commit = forge.take(&app);
-    let body = of_gitea(NOTHING, &commit);
-    let signature = format!("sha256={}", signed(SECRET, &body, "hex"));
-    let headers = [
-        ("X-GitHub-Event", "push"),
-        ("X-GitHub-Delivery", "1"),
-        ("X-Hub-Signature-256", signature.as_str()),
-    ];
-    assert!(is_taken(deliver(&stage, "github", &headers, &body)));
+    assert!(is_taken(github_tells(&stage, &of_gitea(NOTHING, &commit))));
     let is_failure = |head: &str, body: &Value| {
         head.contains(&format!("/statuses/{commit} ")) && body["state"] == "failure"
     };
