@@ -30,6 +30,8 @@ pub enum Fault {
     Limit,
     /// A Droplet never becomes active.
     Stuck,
+    /// A Droplet becomes active and has a full disk: its cloud-init says so, and no agent finds room.
+    Full,
 }
 
 /// The cloud; what it gave is gone with it.
@@ -40,6 +42,9 @@ pub struct Cloud {
 }
 
 impl Cloud {
+    /// The last line of what the cloud-init of a Droplet says that is [full](Fault::Full).
+    pub const FULL: &str = "OSError: [Errno 28] No space left on device";
+
     /// The token it takes.
     pub const TOKEN: &str = "dop_v1_test";
 

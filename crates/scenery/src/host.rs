@@ -1,5 +1,5 @@
-//! One host: its own network address, its own processes, its own name, its own place for an agent,
-//! and a real `sshd`. The rest of its file system is this machine's.
+//! One host: its own network address, its own processes, its own name, its own places for an agent
+//! and for logs, and a real `sshd`. The rest of its file system is this machine's.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -24,7 +24,12 @@ set -eu
 hostname "$2"
 mount --make-rprivate /
 mkdir -p "$3" /run/sshd
-mount --bind "$1/state" "$3"
+mount --bind "$1/log" /var/log
+if [ -e "$1/full" ]; then
+    mount -t tmpfs -o size=64k tmpfs "$3"
+else
+    mount --bind "$1/state" "$3"
+fi
 exec /usr/sbin/sshd -D -e -f /dev/null -h "$1/key" -o Port=22 -o StrictModes=no -o UsePAM=no \
     -o AuthorizedKeysFile="$1/authorized_keys" -o PidFile=none
 "#;
@@ -48,6 +53,9 @@ impl Host {
         folder: PathBuf,
     ) -> Result<Self, SceneryError> {
         let mut host = Self { name, address, namespace, folder, sshd: None };
+        for folder in [host.state(), host.log()] {
+            fs::create_dir_all(folder).map_err(SceneryError::system("make the host's folder"))?;
+        }
         host.new_key()?;
         Ok(host)
     }
@@ -79,6 +87,20 @@ impl Host {
         self.folder.join("state")
     }
 
+    /// Its `/var/log`, seen from here.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// Leaves no room on it for an agent, from the next boot on.
+    ///
+    /// # Errors
+    /// Where it cannot be noted down.
+    pub fn fill(&mut self) -> Result<(), SceneryError> {
+        fs::write(self.folder.join("full"), "").map_err(SceneryError::system("fill a host"))
+    }
+
     /// Lets in whoever has this public key, and nobody else.
     ///
     /// # Errors
@@ -93,7 +115,6 @@ impl Host {
     /// # Errors
     /// Where `ssh-keygen` makes none.
     pub fn new_key(&mut self) -> Result<(), SceneryError> {
-        fs::create_dir_all(self.state()).map_err(SceneryError::system("make the host's folder"))?;
         let path = self.folder.join("key");
         for old in [&path, &path.with_extension("pub")] {
             match fs::remove_file(old) {

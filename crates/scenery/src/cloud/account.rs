@@ -1,6 +1,7 @@
 //! What an account has, and what is answered when it is asked about.
 
 use std::collections::VecDeque;
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,13 @@ use crate::network::Network;
 
 /// How many calls are remembered with their answers.
 const REMEMBERED: usize = 1_000;
+
+/// How the log of a cloud-init begins that fails.
+const CLOUD_INIT: &str = "\
+Cloud-init v. 22.4.2 running 'init-local' at Sun, 29 Nov 2026 09:00:00 +0000. Up 4.36 seconds.
+Cloud-init v. 22.4.2 running 'modules:final' at Sun, 29 Nov 2026 09:00:09 +0000. Up 13.02 seconds.
+2026-11-29 09:00:09,402 - util.py[WARNING]: Running module scripts-user failed
+";
 
 /// One account.
 #[derive(Debug)]
@@ -210,6 +218,12 @@ impl Account {
         let mut host = self.network.host()?;
         host.set_key(key)?;
         host.authorize(visitor)?;
+        if self.fault(Fault::Full) {
+            host.fill()?;
+            let said = format!("{CLOUD_INIT}{}\n", Cloud::FULL);
+            fs::write(host.log().join("cloud-init-output.log"), said)
+                .map_err(SceneryError::system("write the log of a cloud-init"))?;
+        }
         host.boot()?;
         Ok(host)
     }

@@ -161,6 +161,27 @@ fn a_machine_that_never_becomes_active_is_given_back_and_another_one_is_made() {
 }
 
 #[test]
+fn a_machine_whose_cloud_init_failed_is_given_back_and_what_it_said_is_kept() {
+    let Some(cloud) = Cloud::new() else { return };
+    let stage = cloud.stage("deadline = \"20s\"\n");
+    let app = app(&stage);
+    cloud.goes_wrong(Fault::Full);
+    let _push = app.push_in_background("main");
+    let broken = until("it is asked for", || cloud.names().first().cloned());
+    until_said(&app, "its agent did not call");
+    until_said(&app, &format!("its last line: {}", toehold_scenery::Cloud::FULL));
+    app.until_heard("v1");
+    until("it is given back", || (!cloud.names().contains(&broken)).then_some(()));
+    assert_eq!((cloud.names().len(), cloud.calls("POST /v2/droplets")), (1, 2));
+    // Whoever looks into it after the machine is gone finds all of it.
+    let said = std::fs::read_to_string(stage.state().join(format!("log/machines/{broken}.log")))
+        .expect("it is kept");
+    assert!(said.contains("== /var/log/cloud-init-output.log"), "{said}");
+    assert!(said.contains("Running module scripts-user failed"), "{said}");
+    cloud.assert_held();
+}
+
+#[test]
 fn an_account_that_is_full_burns_no_names_and_is_asked_again_by_itself() {
     let Some(cloud) = Cloud::new() else { return };
     let stage = cloud.stage("");
