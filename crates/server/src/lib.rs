@@ -23,5 +23,6 @@ pub mod outbound;
 pub mod provider;
 pub mod secret;
 pub mod settings;
+mod site;
 pub mod source;
 pub mod store;

@@ -8,7 +8,7 @@ use crate::workspace::{File, rust};
 
 /// The rooms by floor, from the ground.
 const FLOORS: [&[&str]; 9] = [
-    &["address"],
+    &["address", "site"],
     &["clock", "dial", "layout", "outbound"],
     &["store"],
     &["secret"],
