@@ -2,6 +2,7 @@
 //! namespace for each host. Making them takes root.
 
 mod leftovers;
+mod turn;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::command::run;
 use crate::error::SceneryError;
 use crate::host::Host;
+use turn::Turn;
 
 /// The most hosts a network has room for.
 const MOST: u8 = 200;
@@ -22,10 +24,14 @@ pub struct Network {
     /// The first three numbers of every address.
     net: [u8; 3],
     made: u8,
+    /// Ends last: after it another one of the same names may be made.
+    _turn: Turn,
 }
 
 impl Network {
     /// What its hosts keep lies in `folder`, which outlives them.
+    ///
+    /// Waits where this process has another one already.
     ///
     /// # Errors
     /// [`SceneryError::NotRoot`] where this user may not make any.
@@ -38,12 +44,11 @@ impl Network {
             // Those of two processes at the same time come out different, with luck.
             net: [10, 64 + high % 60, low],
             made: 0,
+            _turn: Turn::take(),
         };
-        let bridge = network.bridge();
-        run("ip", &["link", "add", &bridge, "type", "bridge"])
-            .map_err(|_| SceneryError::NotRoot)?;
-        // Now that it is certain that this user may.
         leftovers::sweep();
+        let bridge = network.bridge();
+        run("ip", &["link", "add", &bridge, "type", "bridge"]).map_err(or_not_root)?;
         run("ip", &["addr", "add", &format!("{}/24", network.gateway()), "dev", &bridge])?;
         run("ip", &["link", "set", &bridge, "up"])?;
         Ok(network)
@@ -90,6 +95,16 @@ impl Network {
             run("ip", &["-n", &namespace, "link", "set", device, "up"])?;
         }
         Ok(host)
+    }
+}
+
+/// What the kernel says to whoever may not make a network is told by that name.
+fn or_not_root(error: SceneryError) -> SceneryError {
+    match error {
+        SceneryError::Command { said, .. } if said.contains("Operation not permitted") => {
+            SceneryError::NotRoot
+        }
+        other => other,
     }
 }
 

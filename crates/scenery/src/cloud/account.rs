@@ -25,8 +25,9 @@ Cloud-init v. 22.4.2 running 'modules:final' at Sun, 29 Nov 2026 09:00:09 +0000.
 /// One account.
 #[derive(Debug)]
 pub struct Account {
-    network: Network,
     pub droplets: Vec<Droplet>,
+    /// Outlives the hosts that are on it.
+    network: Network,
     next_id: u64,
     pub faults: Vec<Fault>,
     /// Every call: `POST /v2/droplets`.
@@ -53,8 +54,8 @@ pub struct Droplet {
 impl Account {
     pub const fn new(network: Network) -> Self {
         Self {
-            network,
             droplets: Vec::new(),
+            network,
             next_id: 100,
             faults: Vec::new(),
             calls: Vec::new(),
