@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toehold_core::model::{Evidence, HealthKind};
+use toehold_core::plain;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -95,15 +96,7 @@ fn asked(ask: &Ask) -> String {
 /// turns the direction of text.
 fn safe(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(BODY_BYTES)]);
-    let harmless = |c: char| {
-        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            ' '
-        } else {
-            c
-        }
-    };
-    let line: String = text.chars().map(harmless).collect();
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain::line(&text, BODY_BYTES)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod model;
 pub mod offer;
 pub mod outside;
 pub mod pipeline;
+pub mod plain;
 pub mod plan;
 pub mod rollout;
 pub mod sample;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toehold_core::model::{AppName, Outside, Track};
 use toehold_core::outside::Word;
+use toehold_core::plain;
 use toehold_core::time::Timestamp;
 
 use super::OURS;
@@ -122,13 +123,7 @@ impl One {
 
 /// One line, without what is obeyed rather than shown.
 fn shown(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let plain: String = text
-        .chars()
-        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
-        .take(LONGEST)
-        .collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain::line(text, LONGEST)
 }
 
 #[cfg(test)]

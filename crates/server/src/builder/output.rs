@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use toehold_core::plain;
+
 use crate::builder::redact::Redactor;
 
 /// Lines that are remembered of a step.
@@ -154,36 +156,11 @@ fn clean(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_end_matches(['\n', '\r']);
     let text = text.rsplit('\r').next().unwrap_or(text);
-    let mut kept = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => skip_escape(&mut chars),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            '\t' => kept.push_str("    "),
-            c if c.is_control() => {}
-            c => kept.push(c),
-        }
-        if kept.len() > TAIL_LINE_BYTES {
-            kept.push('…');
-            break;
-        }
-    }
-    kept
-}
-
-/// Skips what follows ESC: `[…m`, `]…BEL`, or one character.
-fn skip_escape(chars: &mut std::str::Chars<'_>) {
-    match chars.next() {
-        Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-        Some(']') => {
-            while let Some(c) = chars.next() {
-                if c == '\u{7}' || (c == '\u{1b}' && chars.next() == Some('\\')) {
-                    break;
-                }
-            }
-        }
-        Some(_) | None => {}
+    let kept = plain::output(text);
+    if kept.len() > TAIL_LINE_BYTES {
+        format!("{}…", &kept[..kept.floor_char_boundary(TAIL_LINE_BYTES)])
+    } else {
+        kept
     }
 }
 

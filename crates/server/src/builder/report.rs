@@ -17,6 +17,7 @@ pub use gather::{gather, remove};
 use thiserror::Error;
 use toehold_core::model::Report;
 use toehold_core::pipeline::Format;
+use toehold_core::plain::is_obeyed;
 
 /// The largest report that is read, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -107,7 +108,7 @@ fn shown(text: &str, max: usize) -> String {
             kept.push('…');
             break;
         }
-        if c == '\n' || c == '\t' || !c.is_control() {
+        if c == '\n' || c == '\t' || !is_obeyed(c) {
             kept.push(c);
         }
     }

@@ -1,13 +1,15 @@
 //! Plain text as it stands in a mail: lines of at most 76 columns, nothing that a terminal or a
 //! mail program would obey.
 
+use toehold_core::plain;
+
 /// The width of prose.
 const COLUMNS: usize = 76;
 
 /// The longest verbatim line; more of it is in the log.
 const VERBATIM: usize = 240;
 
-/// The largest body, in bytes: a letter must fit into a document.
+/// The largest body, in bytes of JSON: a letter must fit into a document.
 const MAX_BODY_BYTES: usize = 40 * 1024;
 
 /// A text under work, block by block.
@@ -38,7 +40,8 @@ impl Page {
         self.text.push_str(heading);
         self.text.push('\n');
         for line in lines {
-            let line: String = harmless(line.as_ref()).chars().take(VERBATIM).collect();
+            let line = plain::output(line.as_ref()).replace('\n', " ");
+            let line: String = line.chars().take(VERBATIM).collect();
             self.text.push_str("  ");
             self.text.push_str(line.trim_end());
             self.text.truncate(self.text.trim_end_matches(' ').len());
@@ -65,8 +68,13 @@ impl Page {
     /// The whole text.
     pub(super) fn finish(self) -> String {
         let mut text = self.text;
-        if text.len() > MAX_BODY_BYTES {
-            text.truncate(text.floor_char_boundary(MAX_BODY_BYTES));
+        let mut bytes = 0;
+        let too_much = text.char_indices().find(|(_, c)| {
+            bytes += if matches!(c, '"' | '\\' | '\n') { 2 } else { c.len_utf8() };
+            bytes > MAX_BODY_BYTES
+        });
+        if let Some((end, _)) = too_much {
+            text.truncate(end);
             text.push_str("\n…\n");
         }
         text
@@ -82,7 +90,7 @@ impl Page {
 /// The text on one line, without anything that is obeyed rather than shown: fit for a header.
 pub(super) fn one_line(text: &str) -> String {
     let shown = text.replace(['\r', '\n', '\t'], " ");
-    harmless(&shown).split_whitespace().collect::<Vec<_>>().join(" ")
+    plain::output(&shown).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The text cut to `columns`, with a sign where something is missing.
@@ -93,31 +101,6 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     let mut kept: String = text.chars().take(columns.saturating_sub(1)).collect();
     kept.push('…');
     kept
-}
-
-/// Without control characters, escape sequences, and signs that turn the direction of writing.
-fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => skip_escape(&mut chars),
-            '\t' => shown.push_str("    "),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => {}
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
-/// Colours and cursor moves: `ESC [ … letter`. Titles: `ESC ] … BEL`.
-fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    match chars.next() {
-        Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-        Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{9c}') {},
-        _ => {}
-    }
 }
 
 fn wrap(into: &mut String, text: &str, indent: &str) {
@@ -144,7 +127,6 @@ mod tests {
     #[test]
     fn what_is_obeyed_rather_than_shown_is_left_out() {
         assert_eq!(one_line("a\r\nBcc: x@y\n\nz"), "a Bcc: x@y z");
-        assert_eq!(harmless("\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}x\u{8}\u{202e}y"), "red xy");
     }
 
     #[test]

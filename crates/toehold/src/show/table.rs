@@ -1,5 +1,7 @@
 //! Columns that stand under each other.
 
+use toehold_core::plain::is_obeyed;
+
 /// Rows of cells, each column as wide as its widest cell; two spaces between. Colours do not count
 /// as width.
 pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
@@ -40,14 +42,9 @@ pub fn seen(text: &str) -> usize {
 
 /// Text from elsewhere, made safe for a terminal: no control characters, at most `most` of it.
 pub fn safe(text: &str, most: usize) -> String {
-    let plain = text.chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c });
+    let plain = text.chars().map(|c| if is_obeyed(c) { ' ' } else { c });
     let short: String = plain.clone().take(most).collect();
     if plain.count() > most { format!("{short}…") } else { short }
-}
-
-/// Characters that turn the direction of what stands around them.
-const fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a commit says and holds.
 
 use toehold_core::model::CommitId;
+use toehold_core::plain;
 use toehold_core::time::Timestamp;
 
 use crate::source::SourceError;
@@ -36,8 +37,8 @@ impl Repository {
         // A commit may claim any time; before 1970 counts as 1970.
         let seconds = time.trim().parse::<i64>().unwrap_or(0).max(0).unsigned_abs();
         Ok(CommitInfo {
-            subject: shown(subject),
-            author: shown(author),
+            subject: plain::line(subject, TEXT_KEPT),
+            author: plain::line(author, TEXT_KEPT),
             time: Timestamp::from_ms(seconds.saturating_mul(1000)),
         })
     }
@@ -150,9 +151,4 @@ fn is_plain(path: &str) -> bool {
     path.len() <= 4000
         && !path.contains('\0')
         && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-/// One line, cut, without what would move a terminal's cursor.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(TEXT_KEPT).collect()
 }

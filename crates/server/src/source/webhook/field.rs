@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use hyper::HeaderMap;
 use toehold_core::model::{BranchName, CommitId};
+use toehold_core::plain;
 
 use crate::source::update::is_zero;
 use crate::source::webhook::{DeliveryError, DeliveryKind, Forge, Push};
@@ -65,8 +66,8 @@ impl Moved<'_> {
             commit,
             before: before.filter(|it| !is_zero(it)),
             forced: self.forced,
-            subject: shown(self.message.lines().next().unwrap_or_default()),
-            author: shown(self.author),
+            subject: plain::line(self.message.lines().next().unwrap_or_default(), TEXT_KEPT),
+            author: plain::line(self.author, TEXT_KEPT),
             skip: asks_for_no_build(self.message),
         }))
     }
@@ -81,7 +82,7 @@ pub(super) fn repository<'a>(
     if forge.allows_repository(text) {
         return Ok(text);
     }
-    let why = format!("{:?} is not owner/name", shown(text));
+    let why = format!("{:?} is not owner/name", plain::line(text, TEXT_KEPT));
     Err(DeliveryError::Field { field, why })
 }
 
@@ -92,11 +93,6 @@ fn git_name(field: &'static str, text: &str) -> Result<BranchName, DeliveryError
 
 fn commit(field: &'static str, text: &str) -> Result<CommitId, DeliveryError> {
     text.parse::<CommitId>().map_err(|error| DeliveryError::Field { field, why: error.to_string() })
-}
-
-/// Without what would move a terminal's cursor, and cut.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(TEXT_KEPT).collect()
 }
 
 /// `Name <mail>`.
