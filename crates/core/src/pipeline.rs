@@ -8,6 +8,7 @@
 
 mod counts;
 mod detect;
+mod fit;
 mod issues;
 mod outcome;
 mod place;
@@ -17,6 +18,7 @@ mod tool;
 mod tests;
 
 pub use detect::{DetectError, Detected, Files, detect};
+pub use fit::fit;
 pub use issues::compare;
 pub use outcome::{Ended, Evidence, Format, Found, Judged, Ran, outcome};
 pub use place::{inside, place};

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use crate::model::{CaseOutcome, Failure, Issue, Report, StepKind, StepOutcome, TestCounts};
 use crate::pipeline::place::place;
 use crate::pipeline::tool::tool;
-use words::{SHORT, first, shortened};
+pub(super) use words::shortened;
+use words::{SHORT, first};
 
 /// All that is known of a command that has ended.
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ pub fn outcome(ran: &Ran<'_>) -> Judged {
         what: shortened(&what, SHORT),
         exit: ran.ended.words(),
         cases,
-        issues: first(counting, 10),
+        issues: first(&counting, 10),
         tail: ran.tail.iter().skip(ran.tail.len().saturating_sub(30)).cloned().collect(),
         hint,
     });
@@ -137,7 +138,7 @@ pub fn outcome(ran: &Ran<'_>) -> Judged {
         took_ms: ran.took_ms,
         tests,
         report: words::kept(&read.report),
-        issues: issues.map(words::kept_issues),
+        issues: issues.as_ref().map(words::kept_issues),
     };
     Judged { outcome, failure, issues: read.report.issues }
 }

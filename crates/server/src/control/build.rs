@@ -6,6 +6,7 @@ use toehold_core::model::{
     Build, BuildPhase, Failure, Issue, Manifest, Number, Release, ReleaseVerdict, StepKind,
     StepOutcome,
 };
+use toehold_core::pipeline::fit;
 use toehold_core::spec::Spec;
 use toehold_core::time::Timestamp;
 use toehold_core::wish::{Wish, grant};
@@ -21,10 +22,13 @@ use super::queue::{Entry, Started, Stop};
 use super::{Control, ControlError};
 use crate::builder::{self, Ending, Order, Progress};
 use crate::metrics::Outcome;
-use crate::store::{Txn, Write};
+use crate::store::{Doc, Txn, Write};
 
 /// How many words of the builder may wait to be written down.
 const WORDS: usize = 64;
+
+/// The largest document of a build, in bytes: what of it is changed later needs room, too.
+const BUILD_BYTES: usize = Doc::MAX_VALUE_BYTES - 4 * 1024;
 
 /// Runs a build to its end. What goes wrong on our side ends it too: nothing stays running.
 pub(super) async fn run(control: &Control, started: Started) {
@@ -75,7 +79,8 @@ impl Control {
         let mut build = self.build(&entry.app, entry.number).await?;
         build.started_at = Some(self.clock().now());
         build.phase = BuildPhase::Running { step: StepKind::Fetch };
-        self.note(&build, Some(say::started(&build, self.clock().now()))).await?;
+        let event = say::started(&build, self.clock().now());
+        self.note(&mut build, Some(event)).await?;
         self.fetch(&build, &cancel).await?;
         let baseline = self.findings_before(&build).await?;
         let order = self.order(entry, &build, baseline)?;
@@ -159,9 +164,11 @@ impl Control {
 
     async fn note(
         &self,
-        build: &Build,
+        build: &mut Build,
         event: Option<toehold_core::model::Event>,
     ) -> Result<(), ControlError> {
+        fit(build, BUILD_BYTES);
+        let build = &*build;
         let mut txn =
             Txn::by("toehold").write(Write::put(build_key(&build.app, build.number), build));
         if let Some(event) = event {
@@ -197,15 +204,18 @@ impl Control {
         match (stopped, ending) {
             (Some(Stop::Superseded(by)), _) => {
                 build.phase = BuildPhase::Superseded { by };
-                self.note(&build, Some(say::superseded(&build, by, self.clock().now()))).await
+                let event = say::superseded(&build, by, self.clock().now());
+                self.note(&mut build, Some(event)).await
             }
             (Some(Stop::Cancelled(why)), _) => {
                 build.phase = BuildPhase::Cancelled { why };
-                self.note(&build, Some(say::cancelled(&build, self.clock().now()))).await
+                let event = say::cancelled(&build, self.clock().now());
+                self.note(&mut build, Some(event)).await
             }
             (None, Ending::Cancelled) => {
                 build.phase = BuildPhase::Cancelled { why: "it was stopped".into() };
-                self.note(&build, Some(say::cancelled(&build, self.clock().now()))).await
+                let event = say::cancelled(&build, self.clock().now());
+                self.note(&mut build, Some(event)).await
             }
             (None, Ending::Failed { failure, steps }) => self.failed(build, *failure, steps).await,
             (None, Ending::Passed { artifact, spec, steps }) => {
@@ -251,6 +261,7 @@ impl Control {
         }
         let event = say::failed(&build, &failure, self.clock().now());
         build.phase = BuildPhase::Failed { failure: failure.clone() };
+        fit(&mut build, BUILD_BYTES);
         let mut txn = Txn::by("toehold")
             .write(Write::put(build_key(&build.app, build.number), &build))
             .write(Write::event(&event));
@@ -270,6 +281,7 @@ impl Control {
         spec: Spec,
     ) -> Result<(), ControlError> {
         build.phase = BuildPhase::Passed { artifact: manifest.digest.clone() };
+        fit(&mut build, BUILD_BYTES);
         let fixed = self.failed_before(&build).await?;
         let secrets = self.parts.vault.current(&build.app)?;
         self.flags().declare(&build.app, &spec.flags, "toehold").await?;

@@ -11,7 +11,7 @@ pub(super) const SHORT: usize = 300;
 const LONG: usize = 1_500;
 
 /// At most `max` characters, with a mark where it was cut.
-pub(super) fn shortened(text: &str, max: usize) -> String {
+pub(in crate::pipeline) fn shortened(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -19,14 +19,14 @@ pub(super) fn shortened(text: &str, max: usize) -> String {
 }
 
 /// At most `max` of them, each cut to size.
-pub(super) fn first(mut issues: Vec<Issue>, max: usize) -> Vec<Issue> {
-    issues.truncate(max);
-    for issue in &mut issues {
-        issue.file = shortened(&issue.file, SHORT);
-        issue.rule = shortened(&issue.rule, SHORT);
-        issue.message = shortened(&issue.message, SHORT);
-    }
-    issues
+pub(super) fn first(issues: &[Issue], max: usize) -> Vec<Issue> {
+    let short = |issue: &Issue| Issue {
+        file: shortened(&issue.file, SHORT),
+        rule: shortened(&issue.rule, SHORT),
+        message: shortened(&issue.message, SHORT),
+        ..*issue
+    };
+    issues.iter().take(max).map(short).collect()
 }
 
 fn short_case(case: &Case, max: usize) -> Case {
@@ -60,16 +60,16 @@ pub(super) fn kept(report: &Report) -> Report {
             .take(StepOutcome::CASES_KEPT)
             .map(|case| short_case(case, SHORT))
             .collect(),
-        issues: first(report.issues.clone(), StepOutcome::CASES_KEPT),
+        issues: first(&report.issues, StepOutcome::CASES_KEPT),
     }
 }
 
 /// What of the findings fits into the build's document.
-pub(super) fn kept_issues(issues: IssueSummary) -> IssueSummary {
+pub(super) fn kept_issues(issues: &IssueSummary) -> IssueSummary {
     IssueSummary {
-        new: first(issues.new, StepOutcome::CASES_KEPT),
-        fixed: first(issues.fixed, StepOutcome::CASES_KEPT),
-        outstanding: first(issues.outstanding, StepOutcome::CASES_KEPT),
+        new: first(&issues.new, StepOutcome::CASES_KEPT),
+        fixed: first(&issues.fixed, StepOutcome::CASES_KEPT),
+        outstanding: first(&issues.outstanding, StepOutcome::CASES_KEPT),
     }
 }
 

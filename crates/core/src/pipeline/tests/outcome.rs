@@ -264,7 +264,7 @@ fn a_style_report_that_is_missing_is_no_pass() {
 }
 
 #[test]
-fn what_is_kept_fits_into_a_document() {
+fn what_is_kept_of_a_step_is_not_much() {
     let long = "x".repeat(10_000);
     let cases = (0..500).map(|_| case(&long, CaseOutcome::Failed, &long)).collect();
     let found = Found::Read(Report { cases, issues: Vec::new() });
