@@ -11,6 +11,9 @@ use shape::{Driver, Log, Message, Notification, Outcome, Place, Rule, Run};
 
 const FORMAT: &str = "SARIF";
 
+/// The longest message that is kept of a finding, in characters.
+const MESSAGE: usize = 1_000;
+
 pub(super) fn read(text: &str, checkout: &str) -> Result<Report, Unreadable> {
     let text = text.trim_start_matches('\u{feff}');
     let log: Log = serde_json::from_str(text).map_err(|error| match error.classify() {
@@ -133,7 +136,7 @@ fn issue(
         column: number(region.and_then(|it| it.start_column)),
         severity,
         rule: shown(rule, 200),
-        message: shown(message, 1_000),
+        message: shown(message, MESSAGE),
     }
 }
 
@@ -146,11 +149,29 @@ fn text_of(message: &Message, rule: Option<&Rule>) -> String {
     };
     let named = || rule?.short_description.as_ref()?.text.as_ref();
     let Some(text) = own.or_else(of_rule).or_else(named) else { return String::new() };
-    let mut text = shown(text, 1_000);
-    for (at, argument) in message.arguments.iter().enumerate().take(20) {
-        text = text.replace(&format!("{{{at}}}"), &shown(argument, 200));
+    filled(&shown(text, MESSAGE), &message.arguments)
+}
+
+/// Puts arguments in for `{0}`, `{1}` and so on. What an argument says is put in as it is: one that
+/// holds `{1}` itself would let a short text grow without bound.
+fn filled(text: &str, arguments: &[String]) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while filled.len() < MESSAGE {
+        let Some((before, behind)) = rest.split_once('{') else { break };
+        filled.push_str(before);
+        let number = behind.split_once('}').map(|(number, _)| number);
+        let argument = number.and_then(|it| arguments.get(it.parse::<usize>().ok()?));
+        if let (Some(number), Some(argument)) = (number, argument) {
+            filled.push_str(&shown(argument, 200));
+            rest = &behind[number.len() + 1..];
+        } else {
+            filled.push('{');
+            rest = behind;
+        }
     }
-    text
+    filled.push_str(rest);
+    filled
 }
 
 impl Run {
@@ -212,4 +233,18 @@ fn unescaped(uri: &str) -> String {
         }
     }
     String::from_utf8_lossy(&plain).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MESSAGE, filled};
+
+    #[test]
+    fn arguments_are_put_in_once_and_do_not_grow() {
+        let arguments = ["{1}".repeat(66), "{2}".repeat(66), "x".repeat(200)];
+        let grown = filled(&"{0}".repeat(333), &arguments);
+        assert!(grown.len() < 3 * MESSAGE, "{}", grown.len());
+        let two = ["`a`".to_owned(), "{0}".to_owned()];
+        assert_eq!(filled("{0} is {1}, {2} and {", &two), "`a` is {0}, {2} and {");
+    }
 }
