@@ -49,8 +49,11 @@ fn v4_of(ip: Ipv6Addr) -> Option<Ipv4Addr> {
         Some(Ipv4Addr::new(a, b, c, d))
     };
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if high != 0 || low > 1 => of(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => of(high, low),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => of(high, low),
+        // `::` and `::1` are what they are.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => of(high, low),
         _ => None,
     }
 }
@@ -77,6 +80,8 @@ mod tests {
             "fe80::1",
             "fd00::1",
             "ff02::1",
+            "::ffff:0.0.0.0",
+            "::ffff:0.0.0.1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "64:ff9b::7f00:1",
@@ -97,6 +102,7 @@ mod tests {
             "169.254.0.1",
             "fe80::1",
             "::ffff:169.254.169.254",
+            "::ffff:0.0.0.0",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::",
             "0.0.0.0",

@@ -27,7 +27,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; empty where it was longer than 1 MiB.
+    /// The body, whole.
     pub body: Bytes,
 }
 
@@ -85,7 +85,8 @@ impl Base {
             return Err(format!("the name leads to {}, which is nobody's", address.ip()));
         }
         let said = self.0.send(&addresses, request, ANSWER_BYTES).await?;
-        Ok(Answer { status: said.status.as_u16(), headers: said.headers, body: said.body })
+        let body = said.body.ok_or("its answer is longer than 1 MiB")?;
+        Ok(Answer { status: said.status.as_u16(), headers: said.headers, body })
     }
 }
 

@@ -149,7 +149,7 @@ impl Target {
         let request = request.map_err(unreachable)?;
         let addresses = self.resolve().await?;
         let said = self.site.send(&addresses, request, ANSWER_BYTES).await.map_err(unreachable)?;
-        let text = self.without_secrets(&String::from_utf8_lossy(&said.body));
+        let text = self.without_secrets(&String::from_utf8_lossy(&said.body.unwrap_or_default()));
         Ok(Answer { status: said.status, retry_after: retry_after(&said.headers), text })
     }
 

@@ -4,9 +4,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Collected, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -14,11 +15,15 @@ use hyper_util::rt::TokioIo;
 use toehold_host::tls;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// How many addresses of a name are tried.
 const ADDRESSES: usize = 4;
+
+/// The longest one of them may be silent before the next is tried.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// Where a server is, and how it proves who it is.
 pub struct Site {
@@ -32,8 +37,8 @@ pub struct Site {
 pub struct Said {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// Empty where it was longer than was asked for.
-    pub body: Bytes,
+    /// `None` where it was longer than was asked for.
+    pub body: Option<Bytes>,
 }
 
 impl Site {
@@ -111,10 +116,13 @@ impl Site {
 
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     let mut why = "the name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => why = error.to_string(),
+    for (at, address) in addresses.iter().enumerate() {
+        // The last one has all the time that is left.
+        let patience = if at + 1 < addresses.len() { CONNECT } else { Duration::MAX };
+        match timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => why = error.to_string(),
+            Err(_) => why = format!("{address} does not answer"),
         }
     }
     Err(why)
@@ -128,8 +136,12 @@ where
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(words)?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, most).collect().await;
-        let body = body.map(Collected::to_bytes).unwrap_or_default();
+        // One that breaks off says something else than it meant to say.
+        let body = match Limited::new(body, most).collect().await {
+            Ok(body) => Some(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => None,
+            Err(error) => return Err(format!("its answer broke off: {error}")),
+        };
         Ok(Said { status: head.status, headers: head.headers, body })
     };
     tokio::pin!(exchange);
@@ -155,6 +167,8 @@ fn words(error: impl std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -166,5 +180,35 @@ mod tests {
         }
         assert_eq!(Site::new("https://api.github.com/", None).map(|it| it.port), Ok(443));
         assert_eq!(Site::new("http://[::1]:3000", None).map(|it| it.port), Ok(3000));
+    }
+
+    /// A server that says these bytes to each who asks, and hangs up.
+    async fn server(said: &'static str) -> Site {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut heard = [0; 1024];
+                let _ = stream.read(&mut heard).await;
+                let _ = stream.write_all(said.as_bytes()).await;
+            }
+        });
+        Site::new(&format!("http://{address}"), None).expect("it is a URL")
+    }
+
+    async fn asked(site: &Site) -> Result<Option<Bytes>, String> {
+        let request = site.request(Method::GET, "/".into(), HeaderMap::new(), None)?;
+        let addresses = site.resolve().await.expect("it is an address");
+        site.send(&addresses, request, 8).await.map(|said| said.body)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_none_and_one_that_is_too_long_is_known() {
+        let whole = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        assert_eq!(asked(&whole).await, Ok(Some(Bytes::from("ok"))));
+        let broken = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok").await;
+        assert!(asked(&broken).await.is_err_and(|why| why.contains("broke off")));
+        let long = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok, ok, o").await;
+        assert_eq!(asked(&long).await, Ok(None));
     }
 }

@@ -33,7 +33,10 @@ pub(super) enum Unsent {
 /// The JSON of an answer that says yes; else why not.
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Unsent> {
     match answer.status {
-        200..=299 => Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
+        200..=299 if answer.body.is_empty() => Ok(Value::Null),
+        // Nothing may be taken for "there is none" that was not understood.
+        200..=299 => serde_json::from_slice(&answer.body)
+            .map_err(|error| Unsent::Away(format!("its answer is not JSON: {error}"))),
         429 => Err(Unsent::Busy(wait(&answer.headers, now), said(answer))),
         // GitHub's word for "too often" is "forbidden": with a time, or in the text alone.
         403 if let Some(wait) = wait(&answer.headers, now) => {

@@ -126,8 +126,7 @@ impl Client {
             return Err(Unsent::Never("neither a token nor an App is set".to_owned()));
         };
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((token, until)) = kept.filter(|(_, until)| now < *until) {
-            let _ = until;
+        if let Some((token, _)) = kept.filter(|(_, until)| now < *until) {
             return Ok(token);
         }
         let proof = signed_by(app, now).map_err(Unsent::Away)?;

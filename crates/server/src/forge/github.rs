@@ -47,7 +47,7 @@ pub(super) async fn deployment(
         });
         let path = format!("/repos/{repository}/deployments");
         let made = client.call((Method::POST, &path), Some(&body), (By::Either, now)).await?;
-        made["id"].as_u64().ok_or_else(|| Unsent::Never("the deployment has no id".to_owned()))?
+        made["id"].as_u64().ok_or_else(|| Unsent::Away("the deployment has no id".to_owned()))?
     };
     let state = match deployment.stage {
         Stage::InProgress => "in_progress",

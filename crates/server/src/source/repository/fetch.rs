@@ -146,7 +146,9 @@ fn configured(git: Git, remote: &Remote, login: Option<&Login>, found: &[IpAddr]
         let header = format!("Authorization: Basic {basic}");
         settings.push((format!("http.{origin}.extraHeader"), header));
     }
-    if let (Some((host, port)), Some(_), [_, ..]) = (remote.host(), remote.http_origin(), found) {
+    // An address leads nowhere else, and cannot be said here.
+    let named = remote.host().filter(|(host, _)| host.parse::<IpAddr>().is_err());
+    if let (Some((host, port)), Some(_), [_, ..]) = (named, remote.http_origin(), found) {
         let addresses: Vec<String> = found.iter().map(|it| written(*it)).collect();
         let resolved = format!("{host}:{port}:{}", addresses.join(","));
         settings.push(("http.curloptResolve".to_owned(), resolved));
