@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use toehold_core::model::{AppName, Event};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Door;
+use super::caller::Caller;
 use super::extract::{Asked, At};
 use super::problem::Unable;
 use crate::control::Causes;
@@ -21,6 +22,9 @@ use crate::store::{Key, LogEntry, Rev, WatchError};
 
 /// How often something is sent where nothing happens.
 const PING: Duration = Duration::from_secs(15);
+
+/// How often is looked whether whoever reads may still do so.
+const RECHECK: Duration = Duration::from_secs(2);
 
 /// From where a stream begins: what was last seen; what comes from now on where absent.
 #[derive(Deserialize)]
@@ -30,20 +34,22 @@ pub(crate) struct After {
 
 pub(crate) async fn of_app(
     State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
     At(app): At<AppName>,
     Asked(after): Asked<After>,
     headers: HeaderMap,
 ) -> Result<Response, Unable> {
     door.control.view(&app).await?;
-    follow(&door, Some(app), after, &headers).await
+    follow(&door, caller, Some(app), after, &headers).await
 }
 
 pub(crate) async fn of_all(
     State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
     Asked(after): Asked<After>,
     headers: HeaderMap,
 ) -> Result<Response, Unable> {
-    follow(&door, None, after, &headers).await
+    follow(&door, caller, None, after, &headers).await
 }
 
 /// A place among the streams that may be open at once.
@@ -69,8 +75,16 @@ where
     Sse::new(messages).keep_alive(KeepAlive::new().interval(PING)).into_response()
 }
 
+/// Until what the caller showed is good no longer: revoked, or its time is over.
+async fn until_no_longer_good(door: Door, caller: Caller) {
+    while caller.is_still_good(&door).await {
+        tokio::time::sleep(RECHECK).await;
+    }
+}
+
 async fn follow(
     door: &Door,
+    caller: Caller,
     app: Option<AppName>,
     after: After,
     headers: &HeaderMap,
@@ -88,6 +102,7 @@ async fn follow(
         let message = message(entry, app.as_ref(), &mut causes);
         async move { message }
     });
+    let messages = messages.take_until(until_no_longer_good(Door::clone(door), caller));
     Ok(send(door, permit, messages))
 }
 

@@ -85,8 +85,8 @@ impl Desk {
         }
     }
 
-    /// Puts a storm of letters into one, in one step of the store; whether there was one. Where the
-    /// step fails, each goes by itself: nothing is lost by it.
+    /// Puts a storm of letters into one, in one step of the store; whether that was done. Where the
+    /// store will not take it, each goes by itself: nothing is lost by it.
     async fn join(&self, queue: &mut Queue) -> Result<bool, Fault> {
         let (now, channel) = (self.clock.now(), self.sender.channel());
         let storm = queue.storm(now);
@@ -106,7 +106,14 @@ impl Desk {
         let txn = txn.write(Write::event(&event)).op_id(key.to_string());
         let committed = match self.store.commit(txn).await {
             Ok(committed) => committed,
-            Err(error) => return Err(Fault { reason: error.to_string(), source: None }),
+            // Somebody changed what waits, or the store is busy: it is read anew.
+            Err(error) if error.is_transient() || matches!(error, CommitError::Conflict { .. }) => {
+                return Err(Fault { reason: error.to_string(), source: None });
+            }
+            Err(error) => {
+                tracing::warn!(%channel, %error, "many letters cannot be put into one");
+                return Ok(false);
+            }
         };
         for key in gone {
             queue.end(key);

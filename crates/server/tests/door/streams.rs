@@ -133,3 +133,17 @@ async fn no_more_streams_are_open_than_can_be_served() {
     assert_eq!(refused, 503);
     stage.ask(Ask::get("/api/v1/apps").token(&token)).await.is(200);
 }
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_it_was_begun_with() {
+    let stage = Stage::with_shop().await;
+    let token = stage.token(&["read"]).await;
+    let mut reading = Reading::open(&stage, Ask::get("/api/v1/events/stream").token(&token)).await;
+    turn(&stage, "shop", false).await;
+    reading.next().await;
+    let tokens = stage.owner(Ask::get("/api/v1/tokens")).await.is(200).value();
+    let id = tokens[0]["id"].as_str().expect("it has one").to_owned();
+    stage.owner(Ask::delete(&format!("/api/v1/tokens/{id}"))).await.is(200);
+    let ended = async { while reading.body.frame().await.is_some_and(|it| it.is_ok()) {} };
+    tokio::time::timeout(PATIENCE, ended).await.expect("it ends");
+}
