@@ -7,5 +7,6 @@ pub mod disk;
 pub mod durable;
 pub mod link;
 pub mod lock;
+pub mod private;
 pub mod process;
 pub mod tls;

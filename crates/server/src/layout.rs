@@ -76,6 +76,26 @@ impl Layout {
         data => "data",
     }
 
+    /// The folders in it that Toehold makes.
+    #[must_use]
+    pub fn folders(&self) -> [PathBuf; 13] {
+        [
+            self.store(),
+            self.run(),
+            self.keys(),
+            self.secrets(),
+            self.repositories(),
+            self.work(),
+            self.cache(),
+            self.logs(),
+            self.playbooks(),
+            self.artifacts(),
+            self.agent(),
+            self.proxy(),
+            self.data(),
+        ]
+    }
+
     /// The bare repository of an app.
     #[must_use]
     pub fn repository(&self, app: &AppName) -> PathBuf {

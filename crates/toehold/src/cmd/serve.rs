@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_core::model;
+use toehold_host::private;
 use toehold_server::authority::Authority;
 use toehold_server::builder::artifact_path;
 use toehold_server::clock::SystemClock;
@@ -63,16 +64,10 @@ fn api_listener(addr: SocketAddr) -> Result<TcpListener, Failure> {
 async fn serve_until_told(layout: Layout, settings: Settings, api: TcpListener) -> Outcome {
     let shutdown = CancellationToken::new();
     process::on_signals(&shutdown)?;
-    let folder = |path: std::path::PathBuf| {
-        std::fs::create_dir_all(&path).map_err(|error| {
+    for path in layout.folders().into_iter().chain([layout.build_logs()]) {
+        private::folder(&path).map_err(|error| {
             Failure::user(format!("cannot use {}", path.display())).because(&error)
-        })
-    };
-    for path in [layout.run(), layout.repositories(), layout.work(), layout.cache()] {
-        folder(path)?;
-    }
-    for path in [layout.build_logs(), layout.artifacts(), layout.data(), layout.store()] {
-        folder(path)?;
+        })?;
     }
     let store = SqliteStore::open(&layout.store())
         .map_err(|error| Failure::user("the control plane cannot start").because(&error))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_host::lock::FolderLock;
+use toehold_host::private;
 use toehold_server::layout::Layout;
 use toehold_server::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,8 +55,8 @@ fn cores() -> usize {
 
 fn take_folder(layout: &Layout) -> Result<FolderLock, Failure> {
     let cannot = || Failure::user(format!("cannot use {}", layout.root().display()));
-    for folder in [layout.root().to_owned(), layout.run(), layout.logs()] {
-        std::fs::create_dir_all(&folder).map_err(|error| cannot().because(&error))?;
+    for folder in layout.folders() {
+        private::folder(&folder).map_err(|error| cannot().because(&error))?;
     }
     FolderLock::take(&layout.run()).map_err(|error| cannot().because(&error))
 }
