@@ -1,6 +1,8 @@
 //! The arguments, and nothing else: what each verb is called and what it takes.
 
 mod machines;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

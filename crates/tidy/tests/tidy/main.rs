@@ -23,6 +23,5 @@ mod scripts;
 mod sizes;
 mod style;
 mod test_manners;
-mod verbs;
 mod words;
 mod workspace;
