@@ -17,6 +17,7 @@ mod visitors;
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Demo, Elsewhere};
 use crate::context::Context;
@@ -33,13 +34,16 @@ const VISITORS_PER_SECOND: u32 = 100;
 pub fn run(context: &Context, demo: &Demo) -> Outcome {
     let teller = Teller { json: context.json(), began: Instant::now() };
     context.block_on(async {
+        // From here on ^C stops the story in order, whatever of it is there.
+        let mut interrupted = signal(SignalKind::interrupt())
+            .map_err(|error| Failure::world("cannot wait for ^C").because(&error))?;
         let root = stage::ground()?;
         let postbox = Postbox::default();
         let world = demo.machines.map(|Elsewhere::Ssh| World::make(&teller, &root, &postbox));
         let mut world = world.transpose().inspect_err(|_| stage::leave(&root))?;
         let settings = match &world {
             Some(world) => world.settings().to_owned(),
-            None => postbox.open().await?,
+            None => postbox.open().await.inspect_err(|_| stage::leave(&root))?,
         };
         let mut stage = Stage::build(&teller, root, postbox, &settings).await?;
         let told = async {
@@ -51,7 +55,7 @@ pub fn run(context: &Context, demo: &Demo) -> Outcome {
         };
         let told = tokio::select! {
             told = told => told,
-            _ = tokio::signal::ctrl_c() => Err(Failure::no("the story was stopped")),
+            _ = interrupted.recv() => Err(Failure::no("the story was stopped")),
         };
         match told {
             Ok(()) if demo.keep => stage.keep(&teller).await,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use toehold_core::model::{AppName, MachineGoal, MachineName, MachinePhase};
+use toehold_core::model::{AppName, Machine, MachineGoal, MachineName, MachinePhase};
 use toehold_core::wire::api::{Done, HostKey, MachineView};
 
 use crate::args::{AddMachine, Machines};
@@ -191,13 +191,21 @@ fn state(view: &MachineView) -> String {
     };
     let said = match &machine.phase {
         MachinePhase::Ready if view.heard => ready(view),
-        MachinePhase::Ready => "silent".to_owned(),
+        MachinePhase::Ready => troubled("silent".to_owned(), machine),
         MachinePhase::Lost { why } | MachinePhase::Failed { why } => {
             format!("{}: {}", machine.phase.as_str(), table::safe(why, 60))
         }
-        phase => format!("{} {since}", phase.as_str()),
+        phase => troubled(format!("{} {since}", phase.as_str()), machine),
     };
     format!("{said}{goal}")
+}
+
+/// With what stands in the way of what is done about it.
+fn troubled(said: String, machine: &Machine) -> String {
+    match &machine.trouble {
+        None => said,
+        Some(why) => format!("{said}: {}", table::safe(why, 100)),
+    }
 }
 
 /// How a machine is that is there: what is done with it, or why an app does not come to it.
@@ -208,7 +216,7 @@ fn ready(view: &MachineView) -> String {
     let mut failed =
         view.machine.configured.iter().filter_map(|(app, it)| Some((app, it.failed.as_ref()?)));
     match failed.next() {
-        None => "ready".to_owned(),
+        None => troubled("ready".to_owned(), &view.machine),
         Some((app, why)) => {
             format!("ready, but the playbook of {app} failed: {}", table::safe(why, 60))
         }

@@ -63,10 +63,20 @@ impl Stage {
         let client = Client::socket(state.join("run/api.sock"));
         let mut stage =
             Self { root, repository, postbox, client, port, api, toehold, visitors: None };
-        stage.came_up().await?;
+        match stage.begin(teller).await {
+            Ok(()) => Ok(stage),
+            Err(failure) => {
+                let logs = stage.logs();
+                stage.clear_away(false).await?;
+                Err(failure.hint(format!("what the processes said: {logs}")))
+            }
+        }
+    }
+
+    async fn begin(&mut self, teller: &Teller) -> Outcome {
+        self.came_up().await?;
         teller.happened("three processes, no root, nothing to install")?;
-        stage.begin_repository()?;
-        Ok(stage)
+        self.begin_repository()
     }
 
     async fn came_up(&mut self) -> Outcome {

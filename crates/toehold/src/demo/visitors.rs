@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Count {
     /// Requests sent.
     pub sent: u64,
-    /// Requests that got no answer, or one of the 5xx.
+    /// Requests that got no answer, or none of the 2xx.
     pub lost: u64,
     /// What the first of those came to.
     pub first_loss: Option<String>,
@@ -139,12 +139,15 @@ impl Visitor {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         count.sent += 1;
         match answer {
-            Ok((status, first)) if !status.is_server_error() => {
-                *count.heard.entry(first).or_default() += 1;
-            }
             Ok((status, first)) => {
-                count.lost += 1;
-                count.first_loss.get_or_insert(format!("{status}: {first}"));
+                if !status.is_success() {
+                    count.lost += 1;
+                    count.first_loss.get_or_insert(format!("{status}: {first}"));
+                }
+                // What an app says is heard, also where it has nothing to give.
+                if !status.is_server_error() {
+                    *count.heard.entry(first).or_default() += 1;
+                }
             }
             Err(error) => {
                 count.lost += 1;

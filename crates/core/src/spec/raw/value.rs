@@ -204,7 +204,9 @@ fn env_name(text: &str) -> Result<String, String> {
             "{text:?} cannot be the name of an environment variable: use A-Z, 0-9 and _"
         ));
     }
-    if matches!(text, "PORT" | "RELEASE" | "TRACK" | "INSTANCE") || text.starts_with("TOEHOLD_") {
+    if matches!(text, "HOST" | "PORT" | "RELEASE" | "TRACK" | "INSTANCE")
+        || text.starts_with("TOEHOLD_")
+    {
         return Err(format!("`{text}` is given by Toehold: leave it out, or use another name"));
     }
     Ok(text.to_owned())
