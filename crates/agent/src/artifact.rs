@@ -50,9 +50,13 @@ impl Artifacts {
         self.dir.join(artifact.as_str())
     }
 
-    /// Whether `artifact` lies here unpacked.
-    pub(crate) fn has(&self, artifact: &Digest) -> bool {
-        settled::is_whole(&self.place(artifact))
+    /// The folder of `artifact` where it lies here unpacked; waits for nobody.
+    pub(crate) fn found(&self, artifact: &Digest) -> Option<PathBuf> {
+        let place = self.place(artifact);
+        settled::is_whole(&place).then(|| {
+            settled::settle(place.clone(), self.busy.clone());
+            place
+        })
     }
 
     /// The folder of `artifact`, unpacked from `path` where it is not there yet.

@@ -9,6 +9,7 @@
 mod agent;
 mod artifact;
 mod board;
+mod bringing;
 mod dial;
 mod fetch;
 mod identity;
@@ -21,6 +22,8 @@ mod probe;
 mod release;
 mod renewal;
 mod sample;
+#[cfg(test)]
+mod scene;
 mod shop;
 mod supervise;
 mod time;

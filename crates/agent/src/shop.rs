@@ -14,6 +14,7 @@ use toehold_host::process::{Marker, boot_id, marked};
 
 use crate::artifact::{Artifacts, Limits};
 use crate::board::Board;
+use crate::bringing::Bringing;
 use crate::dial::ControlPlane;
 use crate::journal::Journals;
 use crate::release::Releases;
@@ -30,8 +31,8 @@ pub(crate) struct Shop {
     pub(crate) dir: PathBuf,
     /// Where artifacts come from that are not on this machine.
     pub(crate) control: ControlPlane,
-    /// Held while an artifact is brought here: two instances of a release need it once.
-    pub(crate) bringing: tokio::sync::Mutex<()>,
+    /// Whose turn it is to be brought here: two instances of a release need it once.
+    pub(crate) bringing: Bringing,
     pub(crate) board: Board,
     pub(crate) artifacts: Artifacts,
     pub(crate) journals: Journals,
@@ -62,7 +63,7 @@ impl Shop {
             running: Mutex::default(),
             ports: Mutex::default(),
             control,
-            bringing: tokio::sync::Mutex::default(),
+            bringing: Bringing::default(),
             dir,
         })
     }

@@ -56,31 +56,43 @@ pub(super) async fn prepare(
 }
 
 /// The release's folder. What is not on this machine is brought here first; bytes that were brought
-/// and are not right are thrown away, and brought once more from their beginning.
+/// and are not right are thrown away, and brought once more from their beginning. One that lies here
+/// unpacked waits for nothing: what another app is brought holds up no instance that died.
 async fn unpacked(shop: &Shop, placed: &Placed) -> Result<PathBuf, Fault> {
+    let packed = shop.packed(&placed.artifact);
+    let found = || shop.artifacts.found(&placed.artifact).inspect(|_| discard(&packed));
+    if let Some(folder) = found() {
+        return Ok(folder);
+    }
     if let Some(path) = &placed.artifact_path {
         return unpack(shop, placed, Path::new(path)).await;
     }
-    let _bringing = shop.bringing.lock().await;
-    let packed = shop.packed(&placed.artifact);
+    let _turn = shop.bringing.turn(&placed.artifact).await;
+    // Whoever had the turn before may have brought it.
+    if let Some(folder) = found() {
+        return Ok(folder);
+    }
     let mut again = true;
     loop {
-        if !shop.artifacts.has(&placed.artifact) {
-            fetch::bring(&shop.control, &placed.artifact, &packed)
-                .await
-                .map_err(|error| Fault { why: chain(&error), lasting: false })?;
-        }
+        fetch::bring(&shop.control, &placed.artifact, &packed)
+            .await
+            .map_err(|error| Fault { why: chain(&error), lasting: false })?;
         let done = unpack(shop, placed, &packed).await;
         // Unpacked or wrong: either way these bytes have served.
-        if let Err(error) = std::fs::remove_file(&packed)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %packed.display(), %error, "A packed artifact could not be removed.");
-        }
+        discard(&packed);
         match done {
             Err(fault) if fault.lasting && again => again = false,
             done => return done,
         }
+    }
+}
+
+/// Removes a packed artifact, where it is there.
+fn discard(packed: &Path) {
+    if let Err(error) = std::fs::remove_file(packed)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %packed.display(), %error, "A packed artifact could not be removed.");
     }
 }
 
