@@ -9,8 +9,8 @@ use thiserror::Error;
 use toehold_core::model::Digest;
 use toehold_core::wire::call::{Answer, Call};
 use toehold_host::link::{self, LinkError};
-use tokio::fs::{self, OpenOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::fs::{self, File, OpenOptions};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::dial::{ControlPlane, DialError, known};
@@ -88,8 +88,7 @@ async fn bring_once(
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).await.map_err(failed)?;
     }
-    let mut file =
-        OpenOptions::new().create(true).append(true).open(&part).await.map_err(failed)?;
+    let file = OpenOptions::new().create(true).append(true).open(&part).await.map_err(failed)?;
     let have = file.metadata().await.map_err(failed)?.len();
     let (mut reader, mut writer) = link::split::<Answer, Call>(known(membership).await?);
     writer.send(&Call::Fetch { artifact: artifact.clone(), from_byte: have }).await?;
@@ -103,18 +102,39 @@ async fn bring_once(
         }
         Some(Answer::Joined(_)) | None => return Err(FetchError::Cut { at: have, of: have }),
     };
-    let mut bytes = reader.into_bytes().take(count);
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut at = have;
-    while at < of {
-        let read = tokio::time::timeout(SILENCE, bytes.read(&mut piece)).await;
-        let Ok(Ok(read @ 1..)) = read else { break };
-        file.write_all(&piece[..read]).await.map_err(failed)?;
-        at += read as u64;
-    }
-    file.sync_all().await.map_err(failed)?;
+    let at = have + keep(file, reader.into_bytes().take(count)).await.map_err(failed)?;
     if at < of {
         return Err(FetchError::Cut { at, of });
     }
     fs::rename(&part, to).await.map_err(failed)
+}
+
+/// Writes what comes until nothing comes any more, and says how many bytes the disk has of it.
+async fn keep(mut file: File, mut bytes: impl AsyncRead + Unpin) -> io::Result<u64> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut kept = 0;
+    while let Ok(Ok(read @ 1..)) = tokio::time::timeout(SILENCE, bytes.read(&mut piece)).await {
+        file.write_all(&piece[..read]).await?;
+        kept += read as u64;
+    }
+    // A write is only queued, and syncing does not say that the last one failed.
+    file.flush().await?;
+    file.sync_all().await?;
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_is_full_at_the_last_write_is_not_taken_for_one_that_has_it_all() {
+        // A file that can be synced and does not grow: a full disk.
+        let full = memfd_create("full", MemfdFlags::ALLOW_SEALING).expect("made");
+        fcntl_add_seals(&full, SealFlags::GROW).expect("sealed");
+        let full = File::from_std(full.into());
+        keep(full, &b"the whole of it"[..]).await.expect_err("nothing was written");
+    }
 }

@@ -78,8 +78,11 @@ async fn unpacked(shop: &Shop, placed: &Placed) -> Result<PathBuf, Fault> {
             .await
             .map_err(|error| Fault { why: chain(&error), lasting: false })?;
         let done = unpack(shop, placed, &packed).await;
-        // Unpacked or wrong: either way these bytes have served.
-        discard(&packed);
+        // Unpacked or wrong: either way these bytes have served. Where it is this machine that
+        // could not do it, a full disk for one, they are good and need not come again.
+        if done.as_ref().err().is_none_or(|fault| fault.lasting) {
+            discard(&packed);
+        }
         match done {
             Err(fault) if fault.lasting && again => again = false,
             done => return done,

@@ -40,6 +40,27 @@ async fn what_lies_here_waits_for_nothing_that_is_brought() {
     assert_eq!(found.expect("it is whole"), folder);
 }
 
+#[tokio::test]
+async fn what_this_machine_could_not_unpack_need_not_come_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (shop, mut placed) = (shop(dir.path()), placed("shop/web.1"));
+    let packed = brought(&shop, &mut placed);
+    let releases = shop.dir.join("releases");
+    fs::write(&releases, "no folder can be made here").expect("written");
+    let fault = unpacked(&shop, &placed).await.expect_err("there is no room");
+    assert!(!fault.lasting, "{}", fault.why);
+    assert!(packed.exists(), "it has to come again");
+    fs::remove_file(&releases).expect("removed");
+    unpacked(&shop, &placed).await.expect("there is room again");
+    assert!(!packed.exists(), "it has served");
+    // What is wrong does not stay.
+    placed.artifact = Digest::of(b"something else");
+    let wrong = shop.packed(&placed.artifact);
+    fs::write(&wrong, "garbled").expect("written");
+    unpacked(&shop, &placed).await.expect_err("it is wrong, and nobody has another");
+    assert!(!wrong.exists(), "it would be found wrong for ever");
+}
+
 #[test]
 fn one_program_takes_the_place_of_the_shell() {
     let made = |command| instead_of_the_shell(command) != command;
