@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-/// Asks once, for at most the timeout.
+/// Asks once, for at most the timeout. Who stops waiting ends what was begun.
 pub(crate) async fn probe(ask: &Ask) -> Evidence {
     let (at, begun) = (now(), Instant::now());
     let answer = match &ask.kind {

@@ -1,3 +1,6 @@
+use std::fs;
+
+use toehold_host::process::run_id;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -78,4 +81,40 @@ async fn a_command_has_the_environment_and_ends_in_time() {
     assert_eq!(seen.body.len(), 239);
     let seen = ask(command("trap '' TERM; sleep 600 & sleep 600"), nobody()).await;
     assert_eq!((seen.answer.as_str(), seen.passed), ("not done within 500ms", false));
+}
+
+/// Returns once this is so.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never became so that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_waits_for_ends_and_the_next_one_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let run = "sleep 600 & echo $! > new; mv new child; wait";
+    let mut ask = Ask {
+        kind: HealthKind::Command { run: run.to_owned() },
+        addr: nobody(),
+        timeout: Duration::from_mins(1),
+        dir: folder.path().to_owned(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+    };
+    tokio::select! {
+        seen = probe(&ask) => panic!("it hangs, and said {seen:?}"),
+        () = until("it has begun", || file("child").exists()) => {}
+    }
+    let child = fs::read_to_string(file("child")).expect("it was begun");
+    let child = child.trim().parse().expect("an id");
+    ask.kind = HealthKind::Command { run: "until test -e go; do sleep 0.01; done".to_owned() };
+    let next = async {
+        until("the first has ended", || run_id(child).is_none()).await;
+        fs::write(file("go"), "").expect("written");
+    };
+    let (seen, ()) = tokio::join!(probe(&ask), next);
+    assert!(seen.passed, "{seen:?}");
 }

@@ -80,8 +80,9 @@ impl Live {
         })
     }
 
-    /// The end of the process, and the next probe: whichever comes first. Neither loses anything
-    /// when it is dropped.
+    /// The end of the process, and the next probe: whichever comes first. One that is dropped
+    /// leaves nothing behind: the end can be waited for again, a probe in the middle is made anew,
+    /// and a command it began is ended.
     pub(super) fn next<'a>(
         &'a mut self,
         ask: &'a Ask,

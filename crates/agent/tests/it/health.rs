@@ -1,7 +1,10 @@
 use std::time::Duration;
 
+use toehold_agent::Ending;
 use toehold_core::model::{HealthKind, InstancePhase};
+use toehold_host::process::run_id;
 
+use crate::lifecycle::kill;
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -65,4 +68,30 @@ async fn one_that_never_listens_starts_for_ever() {
         })
         .await;
     assert_eq!((status.phase, status.healthy), (InstancePhase::Starting, false));
+}
+
+#[tokio::test]
+async fn a_health_command_that_hangs_ends_with_the_wish_the_instance_and_the_agent() {
+    let mut stage = Stage::new().await;
+    let mut placed = stage.shell("shop/web.1", "exec sleep 600");
+    let run = "echo $$ >> \"$TOEHOLD_DATA/probes\"; exec sleep 601".to_owned();
+    placed.health.kind = HealthKind::Command { run };
+    placed.health.timeout = Duration::from_mins(10);
+    stage.place(&[&placed]);
+    let path = stage.path("data/probes");
+    let begun = || -> Vec<u32> {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.lines().filter_map(|it| it.parse().ok()).collect()
+    };
+    stage.eventually("it is probed", || begun().len() == 1).await;
+    placed.grace = Duration::from_secs(4);
+    stage.place(&[&placed]);
+    stage.eventually("it is probed by the new wish", || begun().len() == 2).await;
+    stage.eventually("the first has ended", || run_id(begun()[0]).is_none()).await;
+    let status = stage.status(&placed.id, "it runs", |it| it.run.is_some()).await;
+    kill(&status).await;
+    stage.eventually("it is probed again", || begun().len() == 3).await;
+    stage.eventually("the second has ended", || run_id(begun()[1]).is_none()).await;
+    stage.end_agent(Ending::LeaveRunning);
+    stage.eventually("the last has ended", || run_id(begun()[2]).is_none()).await;
 }
