@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use toehold_core::wire::agent::Placed;
 use toehold_host::durable;
 use toehold_host::process::{Launch, Marker, NotEnded, Tree};
-use tokio::sync::Mutex;
+use tokio::sync::OwnedMutexGuard;
 
 /// The longest a release command may take.
 const TIMEOUT: Duration = Duration::from_mins(5);
@@ -46,9 +47,15 @@ pub(crate) enum ReleaseError {
 #[derive(Debug)]
 pub(crate) struct Releases {
     path: PathBuf,
-    /// `shop#42`; held while one runs, so that two instances of a release do not both run it.
+    /// `shop#42`.
     done: Mutex<Vec<String>>,
+    /// Held until one has ended, also one that nobody waits for any more: so two instances of a
+    /// release do not both run it, and no command begins beside another.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// Somebody's turn; over once all that share it have let go.
+type Turn = Arc<OwnedMutexGuard<()>>;
 
 impl Releases {
     pub(crate) fn open(path: PathBuf) -> Self {
@@ -56,11 +63,12 @@ impl Releases {
             tracing::error!(%error, "It is not known which release commands were run: they run again.");
             None
         });
-        Self { path, done: Mutex::new(done.unwrap_or_default()) }
+        Self { path, done: Mutex::new(done.unwrap_or_default()), turn: Arc::default() }
     }
 
     /// Runs the release command of `placed`, where it has one that has not been run yet. One that
-    /// an earlier agent began is waited for. `log` says where its output goes.
+    /// an earlier agent began is waited for; where that ended without saying how, it is run again:
+    /// an agent that ends may have been about to end it. `log` says where its output goes.
     pub(crate) async fn run_once(
         &self,
         placed: &Placed,
@@ -69,31 +77,58 @@ impl Releases {
         log: impl FnOnce() -> io::Result<(fs::File, fs::File)>,
     ) -> Result<(), ReleaseError> {
         let Some(command) = &placed.release_command else { return Ok(()) };
-        let name = format!("{}{}", placed.id.app(), placed.release);
-        let mut done = self.done.lock().await;
-        if done.contains(&name) {
+        let name = name(placed);
+        let turn = Arc::new(Arc::clone(&self.turn).lock_owned().await);
+        if self.is_done(&name) {
             return Ok(());
         }
-        let started = Started { command, code: self.path.with_file_name("release-command-exit") };
-        let marker = Marker {
-            name: MARK.to_owned(),
-            value: format!("{name}@{}", started.code.to_string_lossy()),
-        };
-        let code = match leader(&marker) {
+        let marker = self.marker(&name);
+        let started = Started { command, code: self.code(), turn };
+        let found = match leader(&marker) {
             Some(tree) => started.wait(tree).await?,
+            None => None,
+        };
+        let code = match found {
+            Some(code) => code,
             None => started.begin(marker, dir, env, log).await?,
         };
         if code != 0 {
             return Err(ReleaseError::Failed { command: command.clone(), code });
         }
+        self.note(name);
+        Ok(())
+    }
+
+    fn is_done(&self, name: &String) -> bool {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    fn note(&self, name: String) {
+        // There is no half-made state to be afraid of.
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.push(name);
         let surplus = done.len().saturating_sub(REMEMBERED);
         done.drain(..surplus);
         if let Err(error) = durable::save(&self.path, &*done) {
             tracing::error!(%error, "That a release command was run could not be written down.");
         }
-        Ok(())
     }
+
+    /// Where the exit code of the one that runs is left.
+    fn code(&self) -> PathBuf {
+        self.path.with_file_name("release-command-exit")
+    }
+
+    /// How the command of a release is found again.
+    fn marker(&self, name: &str) -> Marker {
+        let value = format!("{name}@{}", self.code().to_string_lossy());
+        Marker { name: MARK.to_owned(), value }
+    }
+}
+
+/// `shop#42`.
+fn name(placed: &Placed) -> String {
+    format!("{}{}", placed.id.app(), placed.release)
 }
 
 /// The tree of a release command that still runs.
@@ -108,6 +143,7 @@ struct Started<'a> {
     command: &'a str,
     /// Where its exit code is left.
     code: PathBuf,
+    turn: Turn,
 }
 
 impl Started<'_> {
@@ -145,23 +181,30 @@ impl Started<'_> {
             cgroup: None,
         };
         let (tree, mut child) = launch.start().map_err(|error| cannot(error.to_string()))?;
-        let guard = EndOnDrop(Some(tree.clone()));
+        let guard = self.guard(&tree);
         let code = match tokio::time::timeout(TIMEOUT, child.wait()).await {
-            Ok(_) => self.read().ok_or_else(|| self.vanished()),
+            Ok(_) => self.read().ok_or_else(|| {
+                let command = self.command.to_owned();
+                ReleaseError::Vanished { command }
+            }),
             Err(_) => Err(self.late(&tree).await),
         };
         guard.disarm();
         code
     }
 
-    /// Waits for one that an earlier agent began.
-    async fn wait(&self, tree: Tree) -> Result<i32, ReleaseError> {
-        let guard = EndOnDrop(Some(tree.clone()));
+    /// Waits for one that an earlier agent began; `None` where it ended without saying how, and
+    /// nothing of it is left.
+    async fn wait(&self, tree: Tree) -> Result<Option<i32>, ReleaseError> {
+        let guard = self.guard(&tree);
         let ended = tokio::time::timeout(TIMEOUT, toehold_host::process::gone(tree.leader())).await;
         let code = match ended {
-            Ok(()) => self.read().ok_or_else(|| self.vanished()),
+            Ok(()) => Ok(self.read()),
             Err(_) => Err(self.late(&tree).await),
         };
+        if let Ok(None) = code {
+            end(tree).await;
+        }
         guard.disarm();
         code
     }
@@ -170,8 +213,8 @@ impl Started<'_> {
         fs::read_to_string(&self.code).ok()?.trim().parse().ok()
     }
 
-    fn vanished(&self) -> ReleaseError {
-        ReleaseError::Vanished { command: self.command.to_owned() }
+    fn guard(&self, tree: &Tree) -> EndOnDrop {
+        EndOnDrop(Some((tree.clone(), Turn::clone(&self.turn))))
     }
 
     async fn late(&self, tree: &Tree) -> ReleaseError {
@@ -188,8 +231,9 @@ async fn end(tree: Tree) {
 }
 
 /// Ends a release command whose instance is not wanted any more: whoever waited for it is dropped,
-/// and so is this. An agent that ends leaves it running, to be waited for by the next.
-struct EndOnDrop(Option<Tree>);
+/// and so is this. The next one's turn comes when it has ended. An agent that ends leaves it
+/// running, to be waited for by the next.
+struct EndOnDrop(Option<(Tree, Turn)>);
 
 impl EndOnDrop {
     fn disarm(mut self) {
@@ -199,8 +243,15 @@ impl EndOnDrop {
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        if let (Some(tree), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(end(tree));
+        let Some((tree, turn)) = self.0.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                end(tree).await;
+                drop(turn);
+            });
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use toehold_core::model::{Digest, Goal, HealthCheck, HealthKind, Number, Track};
 use toehold_core::wire::agent::Placed;
+use tokio::time::Instant;
+
+/// The longest anything may take.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// An instance of release 42 that sleeps; its artifact lies elsewhere.
 pub(crate) fn placed(id: &str) -> Placed {
@@ -43,5 +47,14 @@ pub(crate) async fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
         biased;
         done = work => Some(done),
         () = std::future::ready(()) => None,
+    }
+}
+
+/// Returns once this is so.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < DEADLINE, "it never became so that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::scene::until;
 
 /// Answers one connection with `answer` and closes it.
 async fn server(answer: &'static [u8]) -> SocketAddr {
@@ -81,15 +82,6 @@ async fn a_command_has_the_environment_and_ends_in_time() {
     assert_eq!(seen.body.len(), 239);
     let seen = ask(command("trap '' TERM; sleep 600 & sleep 600"), nobody()).await;
     assert_eq!((seen.answer.as_str(), seen.passed), ("not done within 500ms", false));
-}
-
-/// Returns once this is so.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never became so that {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]
