@@ -67,6 +67,23 @@ impl ProviderError {
     }
 }
 
+/// Whether a provider keeps strangers away from what it made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// Nobody asked it to, or it cannot.
+    None,
+    /// It was not looked at since this control plane started.
+    #[default]
+    Unseen,
+    /// It stands as it was asked for.
+    Stands,
+    /// It could not be seen to.
+    Failed {
+        /// Why, in words.
+        why: String,
+    },
+}
+
 /// Who gives machines.
 pub trait Provider: Send + Sync {
     /// Everything the provider has that carries our mark, as it says now: nothing that was heard
@@ -87,4 +104,7 @@ pub trait Provider: Send + Sync {
 
     /// What each size costs an hour; empty where nothing is paid.
     fn prices(&self) -> BoxFuture<'_, Result<BTreeMap<String, f64>, ProviderError>>;
+
+    /// Whether strangers are kept away from what it made, as far as it was seen to.
+    fn guard(&self) -> Guard;
 }

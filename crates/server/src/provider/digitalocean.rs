@@ -10,6 +10,7 @@ mod firewall;
 mod gate;
 mod identity;
 mod settings;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,10 +25,11 @@ use toehold_core::machines::Given;
 use toehold_core::model::{Access, Machine, MachineName};
 use tokio::sync::Mutex;
 
-use super::{Ensured, Made, Provider, ProviderError};
+use super::{Ensured, Guard, Made, Provider, ProviderError};
 use crate::secret::Secret;
 use api::{Api, MakeError};
 use droplet::Droplet;
+use watch::Watch;
 
 pub use settings::Settings;
 
@@ -82,7 +84,7 @@ pub struct DigitalOcean {
     listed: Mutex<Option<(Instant, Vec<Droplet>)>>,
     asked: std::sync::Mutex<BTreeMap<MachineName, Ask>>,
     pace: Pace,
-    guarded: Mutex<bool>,
+    watch: Watch,
 }
 
 impl DigitalOcean {
@@ -96,7 +98,7 @@ impl DigitalOcean {
             listed: Mutex::default(),
             asked: std::sync::Mutex::default(),
             pace: PACE,
-            guarded: Mutex::default(),
+            watch: Watch::default(),
         })
     }
 
@@ -132,7 +134,7 @@ impl DigitalOcean {
         if let Some(ask) = self.asked_for(&machine.name) {
             return Ok(ask.id);
         }
-        self.guard().await?;
+        self.ensure_guard().await?;
         let identity = identity::made(&self.place, &machine.name).await?;
         let body = self.body(machine, &identity.user_data()?);
         // What is not answered may have been done all the same, also where nobody hears the answer.
@@ -195,14 +197,12 @@ impl DigitalOcean {
     }
 
     /// Sees to the firewall, once.
-    async fn guard(&self) -> Result<(), ProviderError> {
-        let mut guarded = self.guarded.lock().await;
-        if *guarded || self.settings.allow_from.is_empty() {
+    async fn ensure_guard(&self) -> Result<(), ProviderError> {
+        let (tag, allow_from) = (&self.place.tag, &self.settings.allow_from);
+        if allow_from.is_empty() {
             return Ok(());
         }
-        firewall::ensure(&self.api, &self.place.tag, &self.settings.allow_from).await?;
-        *guarded = true;
-        Ok(())
+        self.watch.see_to(firewall::ensure(&self.api, tag, allow_from)).await
     }
 
     async fn made(
@@ -221,6 +221,11 @@ impl DigitalOcean {
 impl Provider for DigitalOcean {
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Given>, ProviderError>> {
         async {
+            // What was made before this start has to be as safe as what is made after it. A failure
+            // is said by the guard: it is no reason to know nothing of the machines.
+            if self.watch.again.pass().is_ok() {
+                let _ = self.ensure_guard().await;
+            }
             let given = |it: Droplet| Given { name: it.name, provider_id: it.id.to_string() };
             Ok(self.list(Duration::ZERO).await?.into_iter().map(given).collect())
         }
@@ -269,6 +274,10 @@ impl Provider for DigitalOcean {
 
     fn prices(&self) -> BoxFuture<'_, Result<BTreeMap<String, f64>, ProviderError>> {
         self.api.prices().boxed()
+    }
+
+    fn guard(&self) -> Guard {
+        if self.settings.allow_from.is_empty() { Guard::None } else { self.watch.now() }
     }
 }
 

@@ -12,7 +12,7 @@ use toehold_core::model::{Access, Machine};
 
 use super::bring::leave;
 use super::shell::Shell;
-use super::{Ensured, Made, Provider, ProviderError};
+use super::{Ensured, Guard, Made, Provider, ProviderError};
 
 /// The longest a name may take to be resolved.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -65,6 +65,11 @@ impl Provider for SshHosts {
 
     fn prices(&self) -> BoxFuture<'_, Result<BTreeMap<String, f64>, ProviderError>> {
         async { Ok(BTreeMap::new()) }.boxed()
+    }
+
+    /// Whoever gave them sees to that.
+    fn guard(&self) -> Guard {
+        Guard::None
     }
 }
 

@@ -7,6 +7,7 @@ use toehold_core::tell;
 
 use super::held::trouble;
 use crate::control::{Control, Finding};
+use crate::provider::Guard;
 use crate::settings::MachineSettings;
 
 /// The ports instances may listen on: what Linux gives away by itself.
@@ -25,7 +26,9 @@ impl Control {
         if set.listen.is_none() && set.digitalocean.is_none() && machines.is_empty() {
             return Vec::new();
         }
-        vec![calls(set), ports(set, &machines), all_well(&machines, held)]
+        let cloud = self.parts.providers.get(&Provider::DigitalOcean);
+        let guard = cloud.map_or(Guard::None, |it| it.guard());
+        vec![calls(set), ports(set, &machines, &guard), all_well(&machines, held)]
     }
 }
 
@@ -53,18 +56,15 @@ fn leads_home(control: &str) -> bool {
 }
 
 /// Who reaches what runs there.
-fn ports(set: &MachineSettings, machines: &[Machine]) -> Finding {
+fn ports(set: &MachineSettings, machines: &[Machine], guard: &Guard) -> Finding {
     let mut says = Vec::new();
-    let allowed = set.digitalocean.as_ref().map(|it| it.allow_from.join(", "));
-    let is_open = allowed.as_ref().is_some_and(String::is_empty);
-    match allowed {
-        Some(_) if is_open => {
-            says.push("everybody reaches what runs on machines of digitalocean".to_owned());
-        }
-        Some(allowed) => says.push(format!(
-            "on machines of digitalocean a firewall lets in {allowed} alone, to SSH and {PORTS}"
-        )),
-        None => {}
+    let mut ok = true;
+    let mut hint = OPEN_HINT;
+    if let Some(cloud) = &set.digitalocean {
+        let has_some = machines.iter().any(|it| it.provider == Provider::DigitalOcean);
+        let guarded = guarded(&cloud.allow_from.join(", "), guard, has_some);
+        (ok, hint) = (guarded.ok, guarded.hint);
+        says.push(guarded.says);
     }
     let is_public = |it: &&Machine| it.provider == Provider::Ssh && it.address.is_some_and(public);
     let public: Vec<&str> = machines.iter().filter(is_public).map(|it| it.name.as_str()).collect();
@@ -77,14 +77,48 @@ fn ports(set: &MachineSettings, machines: &[Machine]) -> Finding {
     if says.is_empty() {
         says.push("they have no public address".to_owned());
     }
-    let hint = "set `allow_from` under [machines.digitalocean] in server.toml to the address this \
-                machine is seen by, and start Toehold again";
-    Finding {
-        what: "machines reached".into(),
-        ok: !is_open,
-        says: says.join("; "),
-        hint: hint.into(),
-    }
+    Finding { what: "machines reached".into(), ok, says: says.join("; "), hint: hint.into() }
+}
+
+const OPEN_HINT: &str = "set `allow_from` under [machines.digitalocean] in server.toml to the \
+                         address this machine is seen by, and start Toehold again";
+
+/// Who reaches machines of a cloud.
+struct Guarded {
+    ok: bool,
+    says: String,
+    hint: &'static str,
+}
+
+/// What was seen to is said, and not what is set: a firewall that could not be made guards nobody.
+fn guarded(allowed: &str, guard: &Guard, has_some: bool) -> Guarded {
+    let (ok, says, hint) = match guard {
+        Guard::None => {
+            let says = "everybody reaches what runs on machines of digitalocean".to_owned();
+            (false, says, OPEN_HINT)
+        }
+        Guard::Stands => {
+            let says = format!(
+                "on machines of digitalocean a firewall lets in {allowed} alone, to SSH and {PORTS}"
+            );
+            (true, says, OPEN_HINT)
+        }
+        Guard::Unseen => {
+            let says = format!(
+                "the firewall that lets in {allowed} alone to machines of digitalocean was not \
+                 seen to yet"
+            );
+            (!has_some, says, "it is seen to before the next one is made: look again in a moment")
+        }
+        Guard::Failed { why } => {
+            let says = format!(
+                "the firewall that should let in {allowed} alone to machines of digitalocean could \
+                 not be seen to: {why}"
+            );
+            (false, says, "it is tried again by itself; until then everybody may reach them")
+        }
+    };
+    Guarded { ok, says, hint }
 }
 
 fn public(address: IpAddr) -> bool {
@@ -110,6 +144,9 @@ fn all_well(machines: &[Machine], held: Vec<String>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use toehold_core::time::Timestamp;
+
+    use super::super::people::here;
     use super::*;
     use crate::settings::Settings;
 
@@ -135,13 +172,33 @@ mod tests {
     #[test]
     fn where_everybody_reaches_the_machines_it_is_said() {
         let cloud = "[machines.digitalocean]\ntoken_file = \"t\"\nregion = \"fra1\"\n";
-        let open = ports(&set(cloud), &[]);
+        let open = ports(&set(cloud), &[], &Guard::None);
         assert!(!open.ok && open.says.contains("everybody"), "{open:?}");
-        let kept = ports(&set(&format!("{cloud}allow_from = [\"203.0.113.7/32\"]")), &[]);
-        assert!(kept.ok && kept.says.contains("203.0.113.7/32 alone"), "{kept:?}");
+        let guarded = set(&format!("{cloud}allow_from = [\"203.0.113.7/32\"]"));
+        let kept = ports(&guarded, &[], &Guard::Stands);
+        assert!(kept.ok && kept.says.contains("lets in 203.0.113.7/32 alone"), "{kept:?}");
         let addresses = ["203.0.113.9", "10.0.0.1", "fd00::1", "2001:db8::1"];
         let public: Vec<bool> =
             addresses.map(|it| public(it.parse().expect("an address"))).to_vec();
         assert_eq!(public, [true, false, false, true]);
+    }
+
+    #[test]
+    fn a_firewall_that_was_not_seen_to_is_not_said_to_stand() {
+        let cloud = "[machines.digitalocean]\ntoken_file = \"t\"\nregion = \"fra1\"\n";
+        let set = set(&format!("{cloud}allow_from = [\"203.0.113.7/32\"]"));
+        let mut machine = here("shop-1".parse().expect("a name"), Timestamp::from_ms(0));
+        machine.provider = Provider::DigitalOcean;
+        let some = [machine];
+        let failed = Guard::Failed { why: "digitalocean is in trouble".into() };
+        for (guard, machines, ok, words) in [
+            (&Guard::Unseen, &[][..], true, "not seen to yet"),
+            (&Guard::Unseen, &some[..], false, "not seen to yet"),
+            (&failed, &some[..], false, "could not be seen to: digitalocean is in trouble"),
+            (&Guard::Stands, &some[..], true, "a firewall lets in"),
+        ] {
+            let found = ports(&set, machines, guard);
+            assert!(found.ok == ok && found.says.contains(words), "{guard:?}: {found:?}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Nobody but Toehold reaches the machines it made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::Api;
 use crate::provider::ProviderError;
@@ -19,12 +19,14 @@ struct Firewalls {
 struct Firewall {
     id: String,
     name: String,
-    #[serde(default)]
-    inbound_rules: Vec<Inbound>,
+    /// What it guards: everything with one of these.
+    tags: Option<BTreeSet<String>>,
+    inbound_rules: Option<Vec<Inbound>>,
 }
 
 #[derive(Deserialize)]
 struct Inbound {
+    protocol: String,
     ports: String,
     #[serde(default)]
     sources: Sources,
@@ -34,7 +36,13 @@ struct Inbound {
 struct Sources {
     #[serde(default)]
     addresses: BTreeSet<String>,
+    /// Droplets, load balancers, clusters, tags, and whatever the API will know.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
+
+/// What instances and SSH speak.
+const PROTOCOL: &str = "tcp";
 
 /// SSH.
 const SSH: &str = "22";
@@ -46,16 +54,29 @@ const INSTANCES: &str = "32768-60999";
 const ALL: &str = "0";
 
 impl Firewall {
-    /// Whether it lets in these addresses to our ports, and nothing else.
-    fn lets_in(&self, addresses: &BTreeSet<String>) -> bool {
-        let ports: BTreeSet<&str> = self.inbound_rules.iter().map(|it| it.ports.as_str()).collect();
-        ports == BTreeSet::from([SSH, INSTANCES])
-            && self.inbound_rules.iter().all(|it| it.sources.addresses == *addresses)
+    /// Whether it guards everything with the tag, and lets in these addresses to our ports, and
+    /// nothing else.
+    fn guards(&self, tag: &str, addresses: &BTreeSet<String>) -> bool {
+        let rules = self.inbound_rules.as_deref().unwrap_or_default();
+        let doors: BTreeSet<(&str, &str)> =
+            rules.iter().map(|it| (it.protocol.as_str(), it.ports.as_str())).collect();
+        self.tags.as_ref().is_some_and(|all| all.contains(tag))
+            && doors == BTreeSet::from([(PROTOCOL, SSH), (PROTOCOL, INSTANCES)])
+            && rules.iter().all(|it| it.sources.are(addresses))
+    }
+}
+
+impl Sources {
+    /// Whether they are these addresses, and nobody else.
+    fn are(&self, addresses: &BTreeSet<String>) -> bool {
+        let is_empty = |it: &Value| it.is_null() || it.as_array().is_some_and(Vec::is_empty);
+        self.addresses == *addresses && self.others.values().all(is_empty)
     }
 }
 
 /// Sees to it that there is a firewall for everything with our tag: from the given addresses to SSH
-/// and to instances, and to everywhere from inside. One that lets in somebody else is set right.
+/// and to instances, and to everywhere from inside. One that guards something else, or lets in
+/// somebody else, is set right.
 pub(super) async fn ensure(
     api: &Api,
     tag: &str,
@@ -63,10 +84,10 @@ pub(super) async fn ensure(
 ) -> Result<(), ProviderError> {
     let found: Firewalls = api.get("/v2/firewalls?per_page=200").await?;
     let ours = found.firewalls.iter().find(|it| it.name == tag);
-    if ours.is_some_and(|it| it.lets_in(&allow_from.iter().cloned().collect())) {
+    if ours.is_some_and(|it| it.guards(tag, &allow_from.iter().cloned().collect())) {
         return Ok(());
     }
-    let inbound = |ports: &str| json!({ "protocol": "tcp", "ports": ports, "sources": { "addresses": allow_from } });
+    let inbound = |ports: &str| json!({ "protocol": PROTOCOL, "ports": ports, "sources": { "addresses": allow_from } });
     let everywhere = json!(["0.0.0.0/0", "::/0"]);
     let outbound = |protocol: &str| json!({ "protocol": protocol, "ports": ALL, "destinations": { "addresses": everywhere } });
     let body = json!({
@@ -75,11 +96,11 @@ pub(super) async fn ensure(
         "outbound_rules": [outbound("tcp"), outbound("udp")],
         "tags": [tag],
     });
+    ensure_tag(api, tag).await?;
     if let Some(it) = ours {
         let path = format!("/v2/firewalls/{}", it.id);
         return api.call(Method::PUT, &path, Some(&body), &[200]).await.map(drop);
     }
-    ensure_tag(api, tag).await?;
     api.call(Method::POST, "/v2/firewalls", Some(&body), &[202]).await.map(drop)
 }
 

@@ -260,6 +260,78 @@ fn judge(scene: &Scene, text: &str, is_right: bool) {
     assert!(said.contains(if is_right { "Valid" } else { "is not of type" }), "{said}");
 }
 
+/// The addresses of the usual Toehold.
+fn ours() -> Vec<String> {
+    vec!["203.0.113.7/32".into()]
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_start_is_guarded_after_it_by_one_look() {
+    let mut scene = Scene::new().await;
+    scene.asks(&machine("shop-1")).await;
+    scene.provider.observe().await.expect("it answers");
+    assert_eq!((scene.cloud.firewalls().len(), scene.provider.guard()), (0, Guard::None));
+    // Somebody names who may come in, and starts Toehold again.
+    scene.provider.settings.allow_from = ours();
+    assert_eq!(scene.provider.guard(), Guard::Unseen);
+    for _ in 0..3 {
+        scene.provider.observe().await.expect("it answers");
+        assert_eq!(scene.provider.guard(), Guard::Stands);
+    }
+    let firewalls = scene.cloud.firewalls();
+    assert_eq!((firewalls.len(), &firewalls[0]["tags"]), (1, &json!([TAG])));
+    assert_eq!(scene.cloud.called("GET /v2/firewalls").len(), 1, "it is no matter of each look");
+}
+
+#[tokio::test]
+async fn a_firewall_that_could_not_be_seen_to_is_said_and_tried_again_with_patience() {
+    let mut scene = Scene::new().await;
+    scene.provider.settings.allow_from = ours();
+    scene.cloud.has("shop-1", TAG);
+    scene.cloud.answers(told("POST /v2/firewalls", 500, "no"));
+    for _ in 0..3 {
+        assert_eq!(scene.provider.observe().await.expect("what is there is said").len(), 1);
+        let guard = scene.provider.guard();
+        assert!(matches!(&guard, Guard::Failed { why } if why.contains("trouble")), "{guard:?}");
+    }
+    assert_eq!(scene.cloud.called("POST /v2/firewalls").len(), 1, "it is left alone for a while");
+    scene.provider.watch.again.pass_at_once();
+    scene.provider.observe().await.expect("it answers");
+    assert_eq!((scene.provider.guard(), scene.cloud.firewalls().len()), (Guard::Stands, 1));
+}
+
+#[tokio::test]
+async fn a_firewall_that_is_not_as_ours_is_set_right_whatever_was_changed() {
+    let mut scene = Scene::new().await;
+    scene.provider.settings.allow_from = ours();
+    scene.provider.observe().await.expect("it answers");
+    let right = scene.cloud.firewalls();
+    let changes: [(&str, Value); 8] = [
+        ("/tags", json!([])),
+        ("/tags", json!(null)),
+        ("/tags", json!(["another"])),
+        ("/inbound_rules", json!(null)),
+        ("/inbound_rules/0/protocol", json!("udp")),
+        ("/inbound_rules/0/sources/addresses", json!(["0.0.0.0/0"])),
+        ("/inbound_rules/0/sources", json!({ "addresses": ours(), "tags": ["gateway"] })),
+        ("/inbound_rules/1/sources", json!({ "addresses": ours(), "droplet_ids": [7] })),
+    ];
+    for (at, what) in changes {
+        scene.cloud.changes_firewall(at, &what);
+        assert_ne!(scene.cloud.firewalls(), right, "{at}");
+        scene.provider.watch.forget();
+        scene.provider.observe().await.expect("it answers");
+        assert_eq!(scene.cloud.firewalls(), right, "{at}: {what}");
+    }
+    // What the API adds of its own is no change.
+    let sources = json!({ "addresses": ours(), "tags": [], "droplet_ids": null });
+    scene.cloud.changes_firewall("/inbound_rules/0/sources", &sources);
+    let before = scene.cloud.called("PUT").len();
+    scene.provider.watch.forget();
+    scene.provider.observe().await.expect("it answers");
+    assert_eq!(scene.cloud.called("PUT").len(), before);
+}
+
 #[tokio::test]
 async fn what_is_asked_and_what_the_double_answers_hold_to_the_contract() {
     let Some(contract) = Contract::beside_the_project() else { return };
@@ -267,7 +339,7 @@ async fn what_is_asked_and_what_the_double_answers_hold_to_the_contract() {
     scene.cloud.has("stranger", TAG);
     scene.provider.settings.vpc = Some("760e09ef-dc84-11e8-981e-3cfdfeaae000".into());
     scene.provider.settings.ssh_keys = vec![settings::SshKey::Id(7)];
-    scene.provider.settings.allow_from = vec!["203.0.113.7/32".into()];
+    scene.provider.settings.allow_from = ours();
     let shop = machine("shop-1");
     scene.cloud.answers(told(MAKE, 422, FULL));
     scene.asks(&shop).await;
@@ -276,8 +348,8 @@ async fn what_is_asked_and_what_the_double_answers_hold_to_the_contract() {
         scene.asks(&shop).await;
         scene.time_passes().await;
     }
-    scene.cloud.opens_firewall();
-    *scene.provider.guarded.lock().await = false;
+    scene.cloud.changes_firewall("/inbound_rules/0/sources/addresses", &json!(["0.0.0.0/0"]));
+    scene.provider.watch.forget();
     scene.asks(&machine("shop-2")).await;
     scene.provider.prices().await.expect("it answers");
     for given in scene.provider.observe().await.expect("it answers") {

@@ -83,11 +83,16 @@ impl Double {
         self.lock().make(&json!({ "name": name, "tags": [tag] }));
     }
 
-    /// Somebody lets everybody in.
-    pub(super) fn opens_firewall(&self) {
-        if let Some(firewall) = self.lock().firewalls.first_mut() {
-            firewall["inbound_rules"][0]["sources"]["addresses"] = json!(["0.0.0.0/0"]);
-        }
+    /// Somebody changes a place of the firewall.
+    pub(super) fn changes_firewall(&self, at: &str, to: &Value) {
+        let mut inner = self.lock();
+        let firewall = inner.firewalls.first_mut().expect("there is one");
+        to.clone_into(firewall.pointer_mut(at).expect("it has such a place"));
+    }
+
+    /// The firewalls there are.
+    pub(super) fn firewalls(&self) -> Vec<Value> {
+        self.lock().firewalls.clone()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
