@@ -5,6 +5,7 @@ mod accept;
 mod agents;
 mod machines;
 mod proxies;
+mod shares;
 mod strangers;
 
 use std::collections::BTreeMap;

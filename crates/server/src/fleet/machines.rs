@@ -11,12 +11,12 @@ use toehold_host::link::{self, LinkError, Reader, Writer};
 use toehold_host::tls;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::agents::{Caller, converse, is_placed};
+use super::shares::{Share, Shares, Use};
 use super::strangers::Strangers;
 use super::{Fleet, accept};
 use crate::authority::Authority;
@@ -26,9 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest first line, in bytes: nobody is known before it was read.
 const FIRST_LINE_BYTES: usize = 4 * 1024;
-
-/// How many artifacts may be on their way at once: more would only share the same cable.
-const TRANSFERS: usize = 16;
 
 /// How long a receiver may take for one piece of an artifact.
 const PIECE_PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +43,7 @@ pub(super) struct Gate {
     acceptor: TlsAcceptor,
     shelf: Shelf,
     strangers: Strangers,
-    transfers: Arc<Semaphore>,
+    shares: Shares,
 }
 
 impl Gate {
@@ -56,9 +53,8 @@ impl Gate {
         acceptor: TlsAcceptor,
         shelf: Shelf,
     ) -> Self {
-        let strangers = Strangers::default();
-        let transfers = Arc::new(Semaphore::new(TRANSFERS));
-        Self { fleet, authority, acceptor, shelf, strangers, transfers }
+        let (strangers, shares) = (Strangers::default(), Shares::default());
+        Self { fleet, authority, acceptor, shelf, strangers, shares }
     }
 }
 
@@ -85,6 +81,9 @@ async fn serve(gate: Arc<Gate>, stream: TcpStream) {
         (_, Call::Join(join)) => return admit(&gate, &join, &from.to_string(), writer).await,
         (Some((machine, shown)), Call::Work) => {
             drop(stranger);
+            let Some(_share) = gate.shares.enter(&machine, Use::Link) else {
+                return too_many(&machine);
+            };
             let authority = Arc::clone(&gate.authority);
             authority.dialled(&machine, &shown);
             let caller = Caller::Known { machine, shown, authority };
@@ -93,7 +92,11 @@ async fn serve(gate: Arc<Gate>, stream: TcpStream) {
         }
         (Some((machine, _)), Call::Fetch { artifact, from_byte }) => {
             drop(stranger);
-            return give(&gate, &machine, &artifact, from_byte, writer).await;
+            let Some(share) = gate.shares.enter(&machine, Use::Fetch) else {
+                return too_many(&machine);
+            };
+            let asked = Asked { machine, artifact, from_byte, share };
+            return give(&gate, &asked, reader, writer).await;
         }
         (None, _) => machine_unknown(writer),
     };
@@ -119,10 +122,9 @@ async fn begin(
     }
 }
 
-async fn machine_unknown(mut writer: Writer<Answer>) {
-    let why = "this machine is not known here (any more): let it join again".to_owned();
-    // Whoever is refused may have gone already.
-    let _ = writer.send(&Answer::Refused { why }).await;
+async fn machine_unknown(writer: Writer<Answer>) {
+    let why = "this machine is not known here (any more): let it join again";
+    refuse(writer, why.to_owned()).await;
 }
 
 async fn admit(gate: &Gate, join: &Join, from: &str, mut writer: Writer<Answer>) {
@@ -141,32 +143,45 @@ async fn admit(gate: &Gate, join: &Join, from: &str, mut writer: Writer<Answer>)
     }
 }
 
-/// Sends the bytes of an artifact that is placed on the machine.
-async fn give(
-    gate: &Gate,
-    machine: &MachineName,
-    artifact: &Digest,
+fn too_many(machine: &MachineName) {
+    warn!(machine.name = %machine, "a machine was hung up on: it has too many connections open");
+}
+
+/// What a machine wants the bytes of.
+struct Asked {
+    machine: MachineName,
+    artifact: Digest,
     from_byte: u64,
-    mut writer: Writer<Answer>,
-) {
-    let placed = is_placed(gate.fleet.placements.borrow().get(machine), artifact);
-    let opened =
-        if placed { open(gate, artifact, from_byte).await } else { Err(NOT_PLACED.into()) };
-    let (mut file, size) = match opened {
-        Ok(opened) => opened,
-        Err(why) => {
-            // Whoever is refused may have gone already.
-            let _ = writer.send(&Answer::Refused { why }).await;
-            return;
-        }
+    share: Share,
+}
+
+/// Sends the bytes of an artifact that is placed on the machine, when it is its turn.
+async fn give(gate: &Gate, asked: &Asked, mut reader: Reader<Call>, writer: Writer<Answer>) {
+    let Asked { machine, artifact, from_byte, share } = asked;
+    if !is_placed(gate.fleet.placements.borrow().get(machine), artifact) {
+        return refuse(writer, "it is not placed on this machine".to_owned()).await;
+    }
+    // Nothing is open for one who waits, and nobody waits who has gone. Who is hung up on asks again.
+    let turn = tokio::select! {
+        turn = share.turn() => turn,
+        _ = reader.next() => None,
     };
-    let Ok(_transfer) = gate.transfers.acquire().await else { return };
-    if let Err(error) = send(&mut file, from_byte, size, writer).await {
+    let Some(_turn) = turn else {
+        return debug!(machine.name = %machine, artifact = %artifact.short(), "an artifact was not sent: its turn did not come, or nobody waits for it");
+    };
+    let (mut file, size) = match open(gate, artifact, *from_byte).await {
+        Ok(opened) => opened,
+        Err(why) => return refuse(writer, why).await,
+    };
+    if let Err(error) = send(&mut file, *from_byte, size, writer).await {
         warn!(machine.name = %machine, artifact = %artifact.short(), %error, "an artifact did not reach a machine whole: it may ask for the rest");
     }
 }
 
-const NOT_PLACED: &str = "it is not placed on this machine";
+async fn refuse(mut writer: Writer<Answer>, why: String) {
+    // Whoever is refused may have gone already.
+    let _ = writer.send(&Answer::Refused { why }).await;
+}
 
 async fn open(
     gate: &Gate,
@@ -212,3 +227,6 @@ async fn send(
         .map_err(|_| LinkError::Stuck)?
         .map_err(LinkError::Io)
 }
+
+#[cfg(test)]
+mod tests;
