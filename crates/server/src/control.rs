@@ -148,6 +148,12 @@ pub enum ControlError {
     /// No such machine.
     #[error("there is no machine {0}: `toehold machines ls` shows them")]
     NoMachine(MachineName),
+    /// The machine is on its way back.
+    #[error(
+        "{0} is being given back, and nothing else can be wished of it any more: where another \
+         machine is needed, an app's is made by itself, and your own is added again"
+    )]
+    Leaving(MachineName),
     /// The files of a commit could not be written.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),

@@ -112,12 +112,15 @@ pub struct Played {
     pub log: Option<String>,
     /// The commit the playbook is of.
     pub commit: CommitId,
+    /// Whether somebody asked for another run while this one went on: what it began with may be
+    /// older than what they mean.
+    pub is_asked_again: bool,
 }
 
 /// The machine after an app's playbook ran on it.
 #[must_use]
 pub fn playbook_outcome(machine: &Machine, app: &AppName, played: Played, now: Timestamp) -> Step {
-    let Played { failed, log, commit } = played;
+    let Played { failed, log, commit, is_asked_again } = played;
     let mut next = machine.clone();
     let before = next.configured.get(app).filter(|it| it.commit.as_ref() == Some(&commit));
     let tries = before.map_or(1, |before| before.tries.saturating_add(1));
@@ -132,9 +135,15 @@ pub fn playbook_outcome(machine: &Machine, app: &AppName, played: Played, now: T
             machine.name
         ),
     };
-    let facts = json!({ "app": app, "tries": tries, "failed": failed });
-    next.configured
-        .insert(app.clone(), Configured { at: now, failed, tries, log, commit: Some(commit) });
+    let facts = json!({ "app": app, "tries": tries, "failed": failed, "again": is_asked_again });
+    let text = if is_asked_again {
+        next.configured.remove(app);
+        format!("{text}; it was asked for again meanwhile, and is run once more")
+    } else {
+        let ended = Configured { at: now, failed, tries, log, commit: Some(commit) };
+        next.configured.insert(app.clone(), ended);
+        text
+    };
     let mut event = event(&next, EventKind::PlaybookEnded, text, &facts, now);
     event.app = Some(app.clone());
     Step { machine: next, event }

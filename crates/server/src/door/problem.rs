@@ -121,6 +121,7 @@ impl From<ControlError> for Unable {
             E::NothingPushed { .. } => conflict("nothing_pushed").hint("git push toehold main"),
             E::Refused(refusal) => of_refusal(refusal, title),
             E::NoMachine(_) => not_found("machine_not_found").hint("toehold machines ls"),
+            E::Leaving(_) => conflict("machine_leaving").hint("toehold machines ls"),
             E::NoLonger(_) | E::TakenBefore => conflict("no_longer"),
             E::Contended(_) | E::ContendedMachine(_) => busy("contended"),
             E::QueueFull(_) => busy("queue_full"),

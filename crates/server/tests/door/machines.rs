@@ -114,6 +114,28 @@ async fn a_machine_that_failed_is_a_message_in_the_same_step() {
 }
 
 #[tokio::test]
+async fn of_a_machine_that_is_being_given_back_nothing_else_is_wished() {
+    let machine = json!({
+        "name": "shop-1", "provider": "digitalocean", "app": "shop", "goal": "cordon",
+        "phase": { "state": "leaving" }, "since": 1_000, "address": null, "access": null,
+        "provider_id": null, "size": null, "created_at": 1_000,
+    });
+    let key = "machine/shop-1".parse().expect("it is a key");
+    let before = Txn::by("test").write(Write::put(key, &machine));
+    let stage = Stage::with(before, |_| {}).await;
+    for wish in ["run", "cordon", "drain"] {
+        let ask = Ask::post("/api/v1/machines/shop-1/goal").json(&json!({ "goal": wish }));
+        let said = stage.owner(ask).await.is(409).text();
+        assert!(said.contains("machine_leaving") && said.contains("given back"), "{said}");
+    }
+    assert_eq!(goal(&stage, "shop-1").await, "cordon");
+    assert_eq!(events(&stage, "machine.set").await, Vec::<String>::new());
+    let ask = Ask::post("/api/v1/machines/shop-1/goal").json(&json!({ "goal": "remove" }));
+    stage.owner(ask).await.is(200);
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn doctor_says_whether_machines_can_call_and_what_is_wrong_with_them() {
     let stage = Stage::new().await;
     let health = async |stage: &Stage| stage.owner(Ask::get("/api/v1/health")).await.is(200).text();

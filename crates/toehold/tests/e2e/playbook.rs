@@ -10,12 +10,14 @@ fn app<'a>(stage: &'a Stage, more: &str, tasks: &str) -> App<'a> {
     let machines = format!("\n[machines]\nprovider = \"ssh\"\nplaybook = \"ops/site.yml\"\n{more}");
     app.add("toehold.toml", &machines);
     app.set("[scale]\n", "[scale]\nmin = 2\n");
-    let play = "- hosts: app_hello\n  gather_facts: false\n  \
-                vars: { ansible_python_interpreter: /usr/bin/python3 }\n  tasks:\n";
-    app.write("ops/site.yml", &format!("{play}{tasks}"));
+    app.write("ops/site.yml", &format!("{PLAY}{tasks}"));
     app.commit("configure machines");
     app
 }
+
+/// What stands before the tasks.
+const PLAY: &str = "- hosts: app_hello\n  gather_facts: false\n  \
+                    vars: { ansible_python_interpreter: /usr/bin/python3 }\n  tasks:\n";
 
 /// What is known of the app's playbook on a machine, by its place in the list.
 fn configured(stage: &Stage, machine: usize) -> serde_json::Value {
@@ -25,6 +27,11 @@ fn configured(stage: &Stage, machine: usize) -> serde_json::Value {
 /// Why it failed there; `None` while it did not.
 fn failure(stage: &Stage, machine: usize) -> Option<String> {
     configured(stage, machine)["failed"].as_str().map(str::to_owned)
+}
+
+/// Whether the first task waits there.
+fn waits(host: &Host) -> bool {
+    host.run(&["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]).contains("wait_for")
 }
 
 /// The first task waits until the test says so.
@@ -40,12 +47,7 @@ fn machines_are_configured_before_they_take_the_app_and_one_that_is_cut_off_hold
     let app = app(&stage, "", MARK);
     let push = app.push_in_background("main");
     // It is cut off in the middle of a task.
-    until("the first task runs everywhere", || {
-        let waits = |host: &Host| {
-            host.run(&["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]).contains("wait_for")
-        };
-        hosts.all().iter().all(waits).then_some(())
-    });
+    until("the first task runs everywhere", || hosts.all().iter().all(waits).then_some(()));
     hosts.all()[2].cable(false);
     for host in &hosts.all()[..2] {
         std::fs::write(host.state().join("go"), "").expect("the word is given");
@@ -108,6 +110,21 @@ fn what_is_wrong_with_a_playbook_is_said_and_mended_by_the_next_push() {
         (after.is_string() && after != before).then_some(())
     });
     assert_eq!(failure(&stage, 1), None);
+    // Also while it runs there: what runs may have begun before what they mean was so.
+    app.write("ops/site.yml", &format!("{PLAY}{MARK}"));
+    app.commit("wait");
+    app.push("main");
+    let begun = || app.done(&["events", "--lines", "500"]).matches("runs on web1").count();
+    let before = begun();
+    stage.done(&["machines", "configure", "web1"]);
+    let host = &hosts.all()[0];
+    until("it waits", || waits(host).then_some(()));
+    assert_eq!(begun(), before + 1);
+    stage.done(&["machines", "configure", "web1"]);
+    std::fs::write(host.state().join("go"), "").expect("the word is given");
+    until("it was run twice", || (begun() == before + 2).then_some(()));
+    until("that went through", || configured(&stage, 1)["log"].is_string().then_some(()));
+    assert_eq!((begun(), failure(&stage, 1)), (before + 2, None));
     let nobody = stage.ask(&["machines", "playbook", "nobody"]);
     assert_eq!(nobody.status.code(), Some(2), "{}", said(&nobody));
 }

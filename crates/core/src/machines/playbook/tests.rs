@@ -144,6 +144,7 @@ fn what_came_of_a_run_is_counted_and_said() {
         failed: failed.map(str::to_owned),
         log: Some("17".to_owned()),
         commit: commit("a"),
+        is_asked_again: false,
     };
     let once = machine(Provider::Ssh, "a ready failed=2@1s");
     let step = playbook_outcome(&once, &app("shop"), played(Some("task X")), NOW);
@@ -154,12 +155,36 @@ fn what_came_of_a_run_is_counted_and_said() {
 }
 
 #[test]
+fn who_asks_while_it_runs_gets_another_run_and_one_only() {
+    let lines = ["a ready done"];
+    assert_eq!(due(Provider::Ssh, &lines), "");
+    let asked = machine(Provider::Ssh, "a ready failed=3@1s");
+    for failed in [None, Some("task X".to_owned())] {
+        let ends = |machine: &Machine, is_asked_again| {
+            let (failed, log, commit) = (failed.clone(), Some("17".to_owned()), commit("a"));
+            let played = Played { failed, log, commit, is_asked_again };
+            playbook_outcome(machine, &app("shop"), played, NOW)
+        };
+        let step = ends(&asked, true);
+        assert!(step.event.text.ends_with("and is run once more"), "{}", step.event.text);
+        let wish = configures(Provider::Ssh, "a");
+        assert!(is_due(&step.machine, &wish, NOW));
+        assert!(!is_due(&ends(&step.machine, false).machine, &wish, NOW));
+    }
+}
+
+#[test]
 fn another_commit_is_tried_at_once_and_counted_anew() {
     let stuck = machine(Provider::Ssh, "a ready failed=3@1s");
     let wish = |digit| configures(Provider::Ssh, digit);
     assert!(!is_due(&stuck, &wish("a"), NOW));
     assert!(is_due(&stuck, &wish("b"), NOW));
-    let played = Played { failed: Some("again".into()), log: None, commit: commit("b") };
+    let played = Played {
+        failed: Some("again".into()),
+        log: None,
+        commit: commit("b"),
+        is_asked_again: false,
+    };
     let step = playbook_outcome(&stuck, &app("shop"), played, NOW);
     assert_eq!(step.machine.configured[&app("shop")].tries, 1);
     let done = machine(Provider::Ssh, "a ready done");

@@ -1,7 +1,7 @@
 //! Playbooks are run on machines that are new to an app: which, is decided in the core; here a
 //! checkout is made, Ansible is let loose, and what comes of it is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use toehold_core::machines::{Configures, Played, configure_again, playbook_outcome};
@@ -34,6 +34,14 @@ struct Run {
     machines: Vec<MachineName>,
     /// The task it is at.
     task: String,
+    /// Where it was asked for again while it goes on.
+    again: BTreeSet<MachineName>,
+}
+
+impl Run {
+    fn of(machines: Vec<MachineName>) -> Self {
+        Self { machines, task: "begins".to_owned(), again: BTreeSet::new() }
+    }
 }
 
 /// What runs.
@@ -51,6 +59,20 @@ impl Runs {
 
     fn is_busy(&self, machine: &MachineName) -> bool {
         self.by_app.values().any(|run| run.machines.contains(machine))
+    }
+
+    /// Somebody wants another run of an app's playbook on a machine, or of all: where one goes on
+    /// there, it is another one all the same.
+    fn ask_again(&mut self, machine: &MachineName, app: Option<&AppName>) {
+        for (of, run) in &mut self.by_app {
+            if app.is_none_or(|app| app == of) && run.machines.contains(machine) {
+                run.again.insert(machine.clone());
+            }
+        }
+    }
+
+    fn is_asked_again(&self, app: &AppName, machine: &MachineName) -> bool {
+        self.by_app.get(app).is_some_and(|run| run.again.contains(machine))
     }
 }
 
@@ -78,7 +100,7 @@ impl Control {
                 if machines.is_empty() || is_full {
                     continue;
                 }
-                let run = Run { machines: machines.clone(), task: "begins".to_owned() };
+                let run = Run::of(machines.clone());
                 known.runs.by_app.insert(app.clone(), run);
                 machines
             };
@@ -116,7 +138,8 @@ impl Control {
                 Err(why) => Some(why.clone()),
             };
             let commit = of.commit.clone();
-            self.note_played(app, machine, Played { failed, log: log.clone(), commit }).await;
+            let played = Played { failed, log: log.clone(), commit, is_asked_again: false };
+            self.note_played(app, machine, played).await;
         }
     }
 
@@ -244,7 +267,10 @@ impl Control {
         let now = self.clock().now();
         let grant = |machine: Option<Machine>| {
             let there = machine.filter(|it| it.phase != MachinePhase::Gone);
-            let step = there.map(|it| playbook_outcome(&it, app, played.clone(), now));
+            // Whoever asks at this moment changes the machine too: one of the two is granted anew.
+            let is_asked_again = self.machines().runs.is_asked_again(app, name);
+            let played = Played { is_asked_again, ..played.clone() };
+            let step = there.map(|it| playbook_outcome(&it, app, played, now));
             Ok::<_, ControlError>(step)
         };
         if let Err(error) = self.change_machine(name, grant).await {
@@ -261,6 +287,7 @@ impl Control {
     ) -> Result<Done, ControlError> {
         let now = self.clock().now();
         let text = configure_again(&self.machine(name)?, app, actor, now).event.text;
+        self.machines().runs.ask_again(name, app);
         let grant = |machine| {
             let machine = there(machine, name)?;
             Ok::<_, ControlError>(Some(configure_again(&machine, app, actor, now)))
@@ -295,4 +322,28 @@ fn operators_own() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsStri
         let name = name.to_string_lossy();
         name.starts_with("ANSIBLE_") || matches!(&*name, "HOME" | "USER" | "LOGNAME")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_run_is_remembered_of_the_playbooks_that_run_there_alone() {
+        let name = |name: &str| name.parse::<MachineName>().expect("a machine's name");
+        let app = |name: &str| name.parse::<AppName>().expect("an app's name");
+        let mut runs = Runs::default();
+        runs.by_app.insert(app("shop"), Run::of(vec![name("web1"), name("web2")]));
+        runs.by_app.insert(app("blog"), Run::of(vec![name("web3")]));
+        let asked = |runs: &Runs| {
+            let all = [("shop", "web1"), ("shop", "web2"), ("blog", "web1"), ("blog", "web3")];
+            all.map(|(of, machine)| runs.is_asked_again(&app(of), &name(machine)))
+        };
+        runs.ask_again(&name("web1"), Some(&app("blog")));
+        assert_eq!(asked(&runs), [false, false, false, false], "the blog's does not run there");
+        runs.ask_again(&name("web1"), Some(&app("shop")));
+        assert_eq!(asked(&runs), [true, false, false, false]);
+        runs.ask_again(&name("web3"), None);
+        assert_eq!(asked(&runs), [true, false, false, true]);
+    }
 }

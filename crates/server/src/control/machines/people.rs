@@ -113,7 +113,7 @@ impl Control {
         goal: MachineGoal,
         actor: &str,
     ) -> Result<Done, ControlError> {
-        let machine = self.machine(name)?;
+        let machine = stays(self.machine(name)?, goal)?;
         if machine.goal == goal {
             let text = format!("{name} is to {} already", goal.as_str());
             return Ok(Done { text, event: None });
@@ -126,7 +126,7 @@ impl Control {
         };
         let now = self.clock().now();
         let grant = |machine| {
-            let machine = there(machine, name)?;
+            let machine = stays(there(machine, name)?, goal)?;
             let (machine, text) = (Machine { goal, ..machine }, text.clone());
             Ok::<_, ControlError>(Some(said(machine, EventKind::MachineSet, text, actor, now)))
         };
@@ -189,6 +189,14 @@ impl Control {
 pub(super) fn there(machine: Option<Machine>, name: &MachineName) -> Result<Machine, ControlError> {
     let there = machine.filter(|it| it.phase != MachinePhase::Gone);
     there.ok_or_else(|| ControlError::NoMachine(name.clone()))
+}
+
+/// A machine that is on its way back comes round for nobody: another wish would change nothing.
+fn stays(machine: Machine, goal: MachineGoal) -> Result<Machine, ControlError> {
+    if machine.phase == MachinePhase::Leaving && goal != MachineGoal::Remove {
+        return Err(ControlError::Leaving(machine.name));
+    }
+    Ok(machine)
 }
 
 /// What somebody did about a machine.
