@@ -12,6 +12,10 @@ use toehold_host::digest;
 use super::shell::{Input, Order, Shell, ShellError};
 use crate::secret::Secret;
 
+/// The program that runs, also where another one lies in its place by now: until this control plane
+/// is started anew, its agents are to be what it is itself.
+pub const PROGRAM: &str = "/proc/self/exe";
+
 /// Says what is there.
 const LOOK: &str = include_str!("bring/look.sh");
 /// Puts the program in place.

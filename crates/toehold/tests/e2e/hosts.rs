@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use toehold_scenery::{Network, SceneryError};
@@ -45,8 +45,13 @@ pub fn network() -> Option<(Network, TempDir)> {
 
 /// A Toehold that other machines can call, with more under `[machines]` in its `server.toml`.
 pub fn stage_at(gateway: Ipv4Addr, more: &str) -> Stage {
+    Stage::with_settings(&settings_at(gateway, more))
+}
+
+/// What lets other machines call.
+fn settings_at(gateway: Ipv4Addr, more: &str) -> String {
     let listen = format!("{gateway}:{}", free_port());
-    Stage::with_settings(&format!("[machines]\nlisten = \"{listen}\"\n{more}"))
+    format!("[machines]\nlisten = \"{listen}\"\n{more}")
 }
 
 impl Hosts {
@@ -66,6 +71,11 @@ impl Hosts {
     /// A Toehold that other machines can call.
     pub fn stage(&self) -> Stage {
         stage_at(self.gateway(), "")
+    }
+
+    /// One that is this copy of the program.
+    pub fn stage_of_copy(&self, program: &Path) -> Stage {
+        Stage::of_copy(program, &settings_at(self.gateway(), ""))
     }
 
     /// The address of this machine on the network.

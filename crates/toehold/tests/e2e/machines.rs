@@ -1,6 +1,7 @@
 //! Machines reached by SSH: real hosts with a real `sshd`, each with a network address of its own.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
@@ -289,6 +290,24 @@ fn an_agent_that_runs_on_although_ours_was_brought_is_replaced_too() {
         || host.run(&["sh", "-c", "readlink /proc/$(cat /var/lib/toehold-agent/agent.pid)/exe"]);
     until("ours runs", || program().trim().ends_with("bin/toehold").then_some(()));
     until("it is heard", || (stage.json(&["machines", "ls"])[1]["heard"] == true).then_some(()));
+}
+
+#[test]
+fn what_is_brought_is_the_program_that_runs_whatever_lies_in_its_place() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (program, next) = (folder.path().join("toehold"), folder.path().join("next"));
+    let stage = hosts.stage_of_copy(&program);
+    let own = std::fs::metadata(&program).expect("it is there").len();
+    // The next version is put into its place, and not started yet.
+    std::fs::copy(&program, &next).expect("it can be copied");
+    let mut more = std::fs::OpenOptions::new().append(true).open(&next).expect("it is there");
+    more.write_all(b"another").expect("it can be written");
+    drop(more);
+    std::fs::rename(&next, &program).expect("it takes its place");
+    hosts.join(&stage);
+    let brought = std::fs::metadata(hosts.all()[0].state().join("bin/toehold"));
+    assert_eq!(brought.expect("it was brought").len(), own);
 }
 
 /// Puts a program there that does the same and is not ours, and lets it run as the agent.

@@ -35,28 +35,34 @@ impl Stage {
 
     /// Starts one with more in its `server.toml`.
     pub fn with_settings(more: &str) -> Self {
-        Self::begin(more, &[])
+        Self::begin(Path::new(TOEHOLD), more, &[])
+    }
+
+    /// Starts one that is this copy of the program.
+    pub fn of_copy(program: &Path, more: &str) -> Self {
+        std::fs::copy(TOEHOLD, program).expect("it can be copied");
+        Self::begin(program, more, &[])
     }
 
     /// Starts one that finds programs in this folder first.
     pub fn with_programs(folder: &Path) -> Self {
         let path = std::env::var("PATH").expect("there is a PATH");
-        Self::begin("", &[("PATH", format!("{}:{path}", folder.display()))])
+        Self::begin(Path::new(TOEHOLD), "", &[("PATH", format!("{}:{path}", folder.display()))])
     }
 
     /// Starts one with more in its `server.toml`, and more in its environment.
     pub fn with_environment(more: &str, environment: &[(&str, String)]) -> Self {
-        Self::begin(more, environment)
+        Self::begin(Path::new(TOEHOLD), more, environment)
     }
 
-    fn begin(more: &str, environment: &[(&str, String)]) -> Self {
+    fn begin(program: &Path, more: &str, environment: &[(&str, String)]) -> Self {
         let root = TempDir::new().expect("a folder for the test");
         let (port, api) = (free_port(), free_port());
         let state = root.path().join("state");
         std::fs::create_dir_all(&state).expect("the state folder");
         let settings = format!("listen = \"127.0.0.1:{port}\"\napi = \"127.0.0.1:{api}\"\n{more}");
         std::fs::write(state.join("server.toml"), settings).expect("the settings");
-        let up = start(&state, environment);
+        let up = start(program, &state, environment);
         let stage = Self { root, port, api, up };
         until("Toehold is up", || stage.ask(&["status"]).status.success().then_some(()));
         stage
@@ -92,7 +98,7 @@ impl Stage {
         assert!(status.expect("kill runs").success(), "it had ended");
         until("it has ended", || self.up.try_wait().ok().flatten());
         between();
-        self.up = start(&self.state(), &[]);
+        self.up = start(Path::new(TOEHOLD), &self.state(), &[]);
         until("Toehold is up", || self.ask(&["status"]).status.success().then_some(()));
     }
 
@@ -155,9 +161,9 @@ impl Drop for Stage {
     }
 }
 
-fn start(state: &Path, environment: &[(&str, String)]) -> Child {
+fn start(program: &Path, state: &Path, environment: &[(&str, String)]) -> Child {
     let log = std::fs::File::create(state.join("up.log")).expect("a log");
-    Command::new(TOEHOLD)
+    Command::new(program)
         .args(["up", "--dir"])
         .arg(state)
         .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -2,6 +2,7 @@
 //! another control plane: providers find what is there by its name, and bringing the agent does
 //! only what is missing.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use toehold_core::machines::{Outcome, Refused, Remedy, outcome};
@@ -10,7 +11,7 @@ use toehold_core::time::Timestamp;
 use tracing::error;
 
 use crate::control::Control;
-use crate::provider::bring::{BringError, Home, bring};
+use crate::provider::bring::{BringError, Home, PROGRAM, bring};
 use crate::provider::shell::Shell;
 use crate::provider::{Ensured, Made, Provider, ProviderError};
 use crate::secret::random_bytes;
@@ -103,7 +104,7 @@ impl Control {
             runs_another,
             knows: &knows,
         };
-        bring(&shell, &self.parts.program, home, invite).await.map_err(|error: BringError| {
+        bring(&shell, Path::new(PROGRAM), home, invite).await.map_err(|error: BringError| {
             ProviderError { remedy: error.remedy(), why: error.to_string() }
         })
     }

@@ -1,6 +1,7 @@
 //! The loop for machines: seen, decided, written, and then done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tracing::warn;
 use super::configure;
 use crate::control::apps::Apps;
 use crate::control::{Control, ControlError};
+use crate::provider::bring::PROGRAM;
 use crate::secret::random_bytes;
 use crate::store::Rev;
 
@@ -24,7 +26,7 @@ const NAMES: usize = 8;
 
 /// Runs until shutdown.
 pub(in crate::control) async fn run(control: Arc<Control>) {
-    match digest::of_file(&control.parts.program).await {
+    match digest::of_file(Path::new(PROGRAM)).await {
         Ok(own) => control.machines().upgrades.own = Some(own),
         Err(error) => warn!(%error, "agents of another version are not replaced"),
     }
