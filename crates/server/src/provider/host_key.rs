@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use toehold_host::durable::{self, DurableError};
 use tokio::process::Command;
 
 /// The longest one of these programs may take.
@@ -36,6 +37,17 @@ pub enum KeyError {
         /// What it said.
         said: String,
     },
+    /// A file of a key.
+    #[error("cannot write {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The public half.
+    #[error("the public half of our key cannot be written")]
+    Public(#[from] DurableError),
     /// Nobody answers there.
     #[error("no SSH server answers at {host} port {port}")]
     NoServer {
@@ -57,13 +69,53 @@ pub async fn own(path: &Path) -> Result<PathBuf, KeyError> {
     // Of two who need it at once, the second finds what the first has made.
     static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _making = MAKING.lock().await;
-    if path.exists() && path.with_added_extension("pub").exists() {
-        return Ok(path.to_owned());
+    match (path.exists(), public(path).exists()) {
+        (true, true) => {}
+        (true, false) => show_public(path).await?,
+        (false, _) => make(path).await?,
+    }
+    Ok(path.to_owned())
+}
+
+/// Where the public half of a key lies.
+fn public(path: &Path) -> PathBuf {
+    path.with_added_extension("pub")
+}
+
+/// Makes a pair. The private half comes into its place last: where it lies, the pair is whole, and
+/// what was cut off before that is made anew and never asked about.
+async fn make(path: &Path) -> Result<(), KeyError> {
+    let fresh = path.with_added_extension("new");
+    for left in [fresh.clone(), public(&fresh)] {
+        match tokio::fs::remove_file(&left).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file(&left)(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
     let mut command = Command::new("ssh-keygen");
-    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "toehold", "-f"]).arg(path);
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "toehold", "-f"]).arg(&fresh);
     output("ssh-keygen", &mut command).await?;
-    Ok(path.to_owned())
+    let public = public(path);
+    rename(&self::public(&fresh), &public).await?;
+    rename(&fresh, path).await
+}
+
+/// Writes the public half anew from the private one, which machines know already.
+async fn show_public(path: &Path) -> Result<(), KeyError> {
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-y", "-P", "", "-f"]).arg(path);
+    let text = output("ssh-keygen", &mut command).await?;
+    Ok(durable::write(&public(path), text.as_bytes())?)
+}
+
+async fn rename(from: &Path, to: &Path) -> Result<(), KeyError> {
+    tokio::fs::rename(from, to).await.map_err(file(to))
+}
+
+fn file(path: &Path) -> impl Fn(io::Error) -> KeyError {
+    move |source| KeyError::File { path: path.to_owned(), source }
 }
 
 /// The host key a server shows, of the best kind it has: to be looked at by a person before it is
@@ -116,8 +168,10 @@ async fn output(program: &'static str, command: &mut Command) -> Result<String, 
     if output.status.success() || program == "ssh-keyscan" {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(KeyError::Failed { program, said: said.trim().chars().take(400).collect() })
+    let said = [output.stderr, output.stdout].map(|it| String::from_utf8_lossy(&it).into_owned());
+    // Some of what ssh-keygen has to say it says where its answers go.
+    let said = said.iter().map(|it| it.trim()).find(|it| !it.is_empty()).unwrap_or_default();
+    Err(KeyError::Failed { program, said: said.chars().take(400).collect() })
 }
 
 #[cfg(test)]
@@ -135,6 +189,52 @@ mod tests {
             ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3MAAA", "-o Proxy"]
         {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).expect("it is there")
+    }
+
+    /// Kind and key, without the comment.
+    fn key(text: &str) -> Vec<&str> {
+        text.split_whitespace().take(2).collect()
+    }
+
+    #[tokio::test]
+    async fn a_pair_that_lost_its_public_half_is_whole_again_and_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ssh_key");
+        own(&path).await.expect("it is made");
+        let (private, shown) = (read(&path), read(&public(&path)));
+        std::fs::remove_file(public(&path)).expect("it was there");
+        own(&path).await.expect("it is made whole");
+        assert_eq!(read(&path), private);
+        assert_eq!(key(&read(&public(&path))), key(&shown));
+    }
+
+    #[tokio::test]
+    async fn what_was_cut_off_while_a_pair_was_made_is_made_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ssh_key");
+        for left in ["ssh_key.new", "ssh_key.new.pub", "ssh_key.pub"] {
+            std::fs::write(folder.path().join(left), "half of a").expect("it can be written");
+        }
+        own(&path).await.expect("it is made");
+        let mut command = Command::new("ssh-keygen");
+        let shown = output("ssh-keygen", command.arg("-y").arg("-f").arg(&path)).await;
+        assert_eq!(key(&shown.expect("it is a key")), key(&read(&public(&path))));
+        let names = std::fs::read_dir(folder.path()).expect("it is there").count();
+        assert_eq!(names, 2, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_in_either_place_is_said_of_its_failure() {
+        for (where_to, words) in [("1", "overwrite?"), ("2", "no entry")] {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo \"$1\" >&\"$2\"; exit 1", "sh", words, where_to]);
+            let error = output("sh", &mut command).await.expect_err("it fails");
+            assert_eq!(error.to_string(), format!("sh failed: {words}"));
         }
     }
 }
