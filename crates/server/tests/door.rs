@@ -25,6 +25,8 @@ mod dashboard;
 mod evaluation;
 #[path = "door/flood.rs"]
 mod flood;
+#[path = "door/foreign.rs"]
+mod foreign;
 #[path = "door/forge.rs"]
 mod forge;
 #[path = "door/jenkins.rs"]

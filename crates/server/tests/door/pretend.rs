@@ -10,7 +10,7 @@ use toehold_core::time::Timestamp;
 use toehold_core::wire::Order;
 use toehold_core::wire::agent::{FromAgent, LogPiece, MachineReading, Report, ToAgent};
 use toehold_core::wire::proxy::{FromProxy, Histogram, InstanceCounters, ProxyReport, ToProxy};
-use toehold_host::link;
+use toehold_host::link::{self, Reader, Writer};
 use toehold_server::clock::{Clock, SystemClock};
 use toehold_server::fleet::Fleet;
 use tokio::net::UnixStream;
@@ -46,10 +46,20 @@ async fn dial(path: PathBuf) -> UnixStream {
 }
 
 async fn agent(socket: PathBuf) {
-    let (mut reader, mut writer) = link::split::<ToAgent, FromAgent>(dial(socket).await);
+    let (reader, writer) = link::split(dial(socket).await);
     let machine = MachineName::local();
     let hello = FromAgent::Hello { machine, version: "0".into(), program: None };
-    writer.send(&hello).await.expect("it is heard");
+    speak(reader, writer, &hello, report).await;
+}
+
+/// Says hello, and what `report` makes of what it was told last, for as long as somebody listens.
+pub(crate) async fn speak(
+    mut reader: Reader<ToAgent>,
+    mut writer: Writer<FromAgent>,
+    hello: &FromAgent,
+    report: impl Fn(Order) -> Report,
+) {
+    writer.send(hello).await.expect("it is heard");
     let mut applied = Order::default();
     let mut tick = tokio::time::interval(OFTEN);
     loop {
@@ -85,7 +95,13 @@ fn report(applied: Order) -> Report {
     }
 }
 
-fn status(ordinal: u64, release: u64, cpu_percent: f64, at: Timestamp) -> InstanceStatus {
+/// What is said of an instance on this machine.
+pub(crate) fn status(
+    ordinal: u64,
+    release: u64,
+    cpu_percent: f64,
+    at: Timestamp,
+) -> InstanceStatus {
     let began = Timestamp::from_ms(at.as_ms() - 3_000_000);
     let addr = format!("127.0.0.1:4100{ordinal}");
     InstanceStatus {

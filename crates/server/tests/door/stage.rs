@@ -28,7 +28,9 @@ pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) control: Arc<Control>,
     pub(crate) address: SocketAddr,
-    shutdown: CancellationToken,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) shutdown: CancellationToken,
     ended_with_the_test: DropGuard,
     served: JoinHandle<()>,
 }
@@ -68,12 +70,13 @@ impl Stage {
         set_up(&mut settings);
         let shutdown = CancellationToken::new();
         let parts = parts(&layout, settings, before, &shutdown).await;
+        let (fleet, authority) = (Arc::clone(&parts.fleet), Arc::clone(&parts.authority));
         let control = Control::start(parts, shutdown.clone()).await.expect("it starts");
         let owner = toehold_host::link::listen(&layout.api_socket()).expect("a socket can be made");
         let serving = door::serve(Arc::clone(&control), owner, vec![network], shutdown.clone());
         let served = tokio::spawn(async move { serving.await.expect("it serves to the end") });
         let ended_with_the_test = shutdown.clone().drop_guard();
-        Self { folder, control, address, shutdown, ended_with_the_test, served }
+        Self { folder, control, address, fleet, authority, shutdown, ended_with_the_test, served }
     }
 
     pub(crate) fn path(&self) -> &Path {
