@@ -71,7 +71,9 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let parts = parts(&layout, settings, before, &shutdown).await;
         let (fleet, authority) = (Arc::clone(&parts.fleet), Arc::clone(&parts.authority));
-        let control = Control::start(parts, shutdown.clone()).await.expect("it starts");
+        // In a box: each test would carry all of it.
+        let starting = Box::pin(Control::start(parts, shutdown.clone()));
+        let control = starting.await.expect("it starts");
         let owner = toehold_host::link::listen(&layout.api_socket()).expect("a socket can be made");
         let serving = door::serve(Arc::clone(&control), owner, vec![network], shutdown.clone());
         let served = tokio::spawn(async move { serving.await.expect("it serves to the end") });

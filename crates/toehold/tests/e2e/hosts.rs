@@ -78,6 +78,12 @@ impl Hosts {
         Stage::of_copy(program, &settings_at(self.gateway(), ""))
     }
 
+    /// One whose API machines reach at this address of it.
+    pub fn stage_with_dashboard(&self, url: &str) -> Stage {
+        let settings = settings_at(self.gateway(), "");
+        Stage::with_settings(&format!("dashboard_url = \"{url}\"\n{settings}"))
+    }
+
     /// The address of this machine on the network.
     pub fn gateway(&self) -> Ipv4Addr {
         self.network.gateway()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
@@ -64,6 +65,61 @@ fn an_app_runs_on_machines_that_ssh_leads_to() {
         .collect();
     let known: BTreeSet<String> = hosts.all().iter().map(|it| it.address.to_string()).collect();
     assert_eq!(addresses, known);
+}
+
+/// Answers visitors with what its flag is, asked as its environment says.
+const ASKS: &str = "'use strict';
+const http = require('node:http');
+const [name, value] = process.env.OFREP_HEADERS.split('=');
+const headers = { 'content-type': 'application/json', [name]: decodeURIComponent(value) };
+const at = `${process.env.OFREP_ENDPOINT}/ofrep/v1/evaluate/flags/feature1`;
+const ask = async () => {
+  const answer = await fetch(at, { method: 'POST', headers, body: '{}' });
+  return `feature1 is ${(await answer.json()).value}\\n`;
+};
+const server = http.createServer((request, response) => {
+  ask().then((said) => response.end(said), (error) => response.writeHead(500).end(`${error}`));
+});
+server.listen(Number(process.env.PORT), process.env.HOST);
+process.on('SIGTERM', () => server.close(() => process.exit(0)));
+";
+
+/// What stands before the API for whoever is elsewhere: each connection is handed on.
+fn front(listener: TcpListener, api: u16) {
+    let carry = |mut from: TcpStream, mut to: TcpStream| {
+        std::thread::spawn(move || {
+            // Either side may hang up at any time; then the other one is told.
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    };
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let far = TcpStream::connect(("127.0.0.1", api)).expect("the API listens");
+            carry(near.try_clone().expect("a handle"), far.try_clone().expect("a handle"));
+            carry(far, near);
+        }
+    });
+}
+
+#[test]
+fn an_app_elsewhere_reads_its_flags_where_the_dashboard_is_said_to_be() {
+    let Some(hosts) = Hosts::new(1) else { return };
+    let listener = TcpListener::bind((hosts.gateway(), 0)).expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let stage = hosts.stage_with_dashboard(&url);
+    front(listener, stage.api);
+    hosts.join(&stage);
+    let app = stage.app("hello");
+    app.add("toehold.toml", "\n[machines]\nprovider = \"ssh\"\n");
+    app.write("main.js", ASKS);
+    app.commit("ask for the flag elsewhere");
+    app.push("main");
+    let said = hosts.all()[0].run(&["sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'"]);
+    assert!(said.contains(&format!("OFREP_ENDPOINT={url}\n")), "{said}");
+    assert_eq!(app.visit(), (200, "feature1 is true\n".into()));
+    app.done(&["flags", "set", "feature1", "false"]);
+    assert_eq!(app.visit(), (200, "feature1 is false\n".into()));
 }
 
 #[test]
