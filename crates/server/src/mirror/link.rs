@@ -83,9 +83,11 @@ impl Link {
             if values.len() != some.len() * 2 {
                 return Err("it answered something else than was asked".to_owned());
             }
-            held.extend(
-                values.chunks(2).map(|pair| Held { is: text(&pair[0]), was: text(&pair[1]) }),
-            );
+            held.extend(values.chunks(2).map(|pair| Held {
+                is: text(&pair[0]),
+                was: text(&pair[1]),
+                told: None,
+            }));
         }
         Ok(held)
     }

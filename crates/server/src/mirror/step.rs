@@ -18,6 +18,8 @@ pub(super) struct Held {
     /// What we put there last, as the same Redis remembers it: written in one step with the value,
     /// so that a failover that loses the one loses the other.
     pub(super) was: Option<String>,
+    /// What we took over from somebody and have not put down as ours yet.
+    pub(super) told: Option<String>,
 }
 
 /// What is done about it.
@@ -38,8 +40,10 @@ pub(super) fn step(wanted: &Wanted, held: &Held, adopt: bool) -> Step {
         return Step::Leave;
     }
     // Only what we put there can have been changed by somebody: in a Redis that is new, was
-    // flushed, or went back to an earlier state, what differs is old.
-    let was_changed = held.was.is_some() && held.was != held.is;
+    // flushed, or went back to an earlier state, what differs is old. What was just taken over is
+    // remembered here alone, and whoever turns it back at once does not mean what it was before.
+    let differs = |before: &Option<String>| before.is_some() && *before != held.is;
+    let was_changed = differs(&held.was) || differs(&held.told);
     match held.is.as_deref() {
         Some("true") if wanted.is_flag && adopt && was_changed && !is_right => Step::Adopt(true),
         Some("false") if wanted.is_flag && adopt && was_changed && !is_right => Step::Adopt(false),
@@ -60,7 +64,18 @@ mod tests {
     fn said(wanted: &str, is: &str, was: &str) -> Step {
         let text = |text: &str| Some(text.to_owned()).filter(|text| text != "-");
         let wanted = Wanted { value: wanted.into(), is_flag: true };
-        step(&wanted, &Held { is: text(is), was: text(was) }, true)
+        step(&wanted, &Held { is: text(is), was: text(was), told: None }, true)
+    }
+
+    #[test]
+    fn what_is_turned_back_before_it_was_put_down_as_ours_is_adopted_too() {
+        let text = |text: &str| Some(text.to_owned());
+        let wanted = Wanted { value: "false".into(), is_flag: true };
+        let held = Held { is: text("true"), was: text("true"), told: text("false") };
+        assert_eq!(step(&wanted, &held, true), Step::Adopt(true));
+        let late = Wanted { value: "true".into(), is_flag: true };
+        let held = Held { is: text("false"), was: text("true"), told: text("false") };
+        assert_eq!(step(&late, &held, true), Step::Adopt(false), "it is not taken over yet");
     }
 
     #[test]
@@ -84,11 +99,11 @@ mod tests {
 
     #[test]
     fn an_alert_is_never_adopted_nor_anything_where_that_is_not_wished() {
-        let held = Held { is: Some("no".into()), was: Some("yes".into()) };
+        let held = Held { is: Some("no".into()), was: Some("yes".into()), told: None };
         let alert = Wanted { value: "yes".into(), is_flag: false };
         assert_eq!(step(&alert, &held, true), Step::Write);
         let flag = Wanted { value: "true".into(), is_flag: true };
-        let held = Held { is: Some("false".into()), was: Some("true".into()) };
+        let held = Held { is: Some("false".into()), was: Some("true".into()), told: None };
         assert_eq!(step(&flag, &held, false), Step::Write);
     }
 

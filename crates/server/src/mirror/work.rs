@@ -1,5 +1,6 @@
 //! Keeping Redis in step: at each change, and twice a second.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -52,9 +53,10 @@ impl Mirror {
     /// ended.
     async fn serve(&self, link: &mut Link, wanted: &mut watch::Receiver<Keys>) -> (bool, String) {
         let mut said = None;
+        let mut told = BTreeMap::new();
         loop {
             let keys = wanted.borrow_and_update().clone();
-            let says = match self.look(link, &keys).await {
+            let says = match self.look(link, &keys, &mut told).await {
                 Ok(says) => says,
                 Err(why) => return (said.is_some(), why),
             };
@@ -73,14 +75,19 @@ impl Mirror {
     }
 
     /// Compares, takes over what others changed, and writes what differs.
-    async fn look(&self, link: &mut Link, keys: &Keys) -> Result<String, String> {
+    async fn look(
+        &self,
+        link: &mut Link,
+        keys: &Keys,
+        told: &mut BTreeMap<String, String>,
+    ) -> Result<String, String> {
         let role = link.role().await?;
         if !role.is_primary {
             return Err("it is a replica".to_owned());
         }
         // Where others change things all the time, the next look goes on.
         for _ in 0..TRIES {
-            if self.put_right(link, keys, role.replicas).await? {
+            if self.put_right(link, keys, told, role.replicas).await? {
                 break;
             }
         }
@@ -93,15 +100,24 @@ impl Mirror {
         })
     }
 
-    /// Once: says whether nobody changed anything meanwhile.
+    /// Once: says whether nobody changed anything meanwhile. `told` is what was taken over from
+    /// others, until Redis remembers it too.
     async fn put_right(
         &self,
         link: &mut Link,
         keys: &Keys,
+        told: &mut BTreeMap<String, String>,
         replicas: usize,
     ) -> Result<bool, String> {
         let names: Vec<&str> = keys.keys().map(String::as_str).collect();
-        let held = link.read(&names).await?;
+        let mut held = link.read(&names).await?;
+        told.retain(|key, _| keys.contains_key(key));
+        for (key, held) in keys.keys().zip(&mut held) {
+            if held.was.is_some() && told.get(key) == held.was.as_ref() {
+                told.remove(key);
+            }
+            held.told = told.get(key).cloned();
+        }
         let mut writes = Vec::new();
         for ((key, wanted), held) in keys.iter().zip(&held) {
             match step(wanted, held, self.adopt) {
@@ -110,7 +126,10 @@ impl Mirror {
                     let (value, is_flag) = (wanted.value.as_str(), wanted.is_flag);
                     writes.push(Put { key, value, is_flag, held });
                 }
-                Step::Adopt(value) => self.tell(News::Adopt { key: key.clone(), value }).await,
+                Step::Adopt(value) => {
+                    told.insert(key.clone(), value.to_string());
+                    self.tell(News::Adopt { key: key.clone(), value }).await;
+                }
             }
         }
         if writes.is_empty() { Ok(true) } else { link.write(&writes, replicas).await }
