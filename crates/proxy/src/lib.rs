@@ -1,10 +1,12 @@
 //! The data plane: takes visitors' requests and passes each on to an instance of the right release.
 //!
-//! It knows nothing of how routes come to be. They arrive over a link, are put in force by one
-//! pointer, and stay in force, also over a restart, for as long as nobody sends newer ones. Each
+//! It knows nothing of how routes come to be. They arrive over a link, or stand in a file where it
+//! works alone, are put in force by one pointer, and stay in force, also over a restart, for as
+//! long as nobody sends newer ones. Each
 //! core has a thread of its own with its own listening sockets and its own connections to
 //! instances; threads share the routes, and counters that each writes alone.
 
+mod alone;
 mod clock;
 mod download;
 mod engine;
@@ -30,5 +32,6 @@ mod upstream;
 mod visit;
 mod worker;
 
+pub use alone::BackendsError;
 pub use limits::Limits;
-pub use run::{ProxyError, Settings, run};
+pub use run::{ProxyError, Settings, Source, run};

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::alone::{Alone, BackendsError};
 use crate::limits::Limits;
 use crate::link::{self, Desk};
 use crate::listen;
@@ -30,19 +32,32 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// What a proxy is started with.
 #[derive(Debug)]
 pub struct Settings {
-    /// The proxy's own folder, where it keeps the last routes; made where it is not there.
-    pub dir: PathBuf,
-    /// The control plane's socket for proxies; `None` serves the routes that were kept, for ever.
-    pub socket: Option<PathBuf>,
+    /// Where the routes come from.
+    pub source: Source,
     /// The listening sockets, one or more to an address. They stay open elsewhere or not, as the
     /// caller likes.
     pub listeners: Vec<TcpListener>,
     /// How many threads; one for each core is right. At least one is started.
     pub threads: usize,
-    /// The version to name to the control plane.
-    pub version: String,
     /// What visitors and instances are held to.
     pub limits: Limits,
+}
+
+/// Where the routes come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A control plane.
+    Control {
+        /// The proxy's own folder, where it keeps the last routes; made where it is not there.
+        dir: PathBuf,
+        /// The control plane's socket for proxies; `None` serves the routes that were kept, for
+        /// ever.
+        socket: Option<PathBuf>,
+        /// The version to name to the control plane.
+        version: String,
+    },
+    /// A file with a backend a line, `HOST:PORT` or `HOST:PORT*WEIGHT`: it is followed.
+    File(PathBuf),
 }
 
 /// Why a proxy could not be started.
@@ -56,6 +71,9 @@ pub enum ProxyError {
         /// Why.
         source: io::Error,
     },
+    /// The file of backends is no good.
+    #[error(transparent)]
+    Backends(#[from] BackendsError),
     /// A listening socket could not be used.
     #[error("cannot accept connections on the sockets that were given")]
     Listen(#[source] io::Error),
@@ -67,9 +85,8 @@ pub enum ProxyError {
 /// Serves until `stop` is cancelled; then takes no new connections, and ends when the requests
 /// under way are through, at the latest after [`Limits::shutdown`]. Blocks.
 pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyError> {
-    let Settings { dir, socket, listeners, threads, version, limits } = settings;
+    let Settings { source, listeners, threads, limits } = settings;
     let threads = threads.max(1);
-    std::fs::create_dir_all(&dir).map_err(|source| ProxyError::Dir { dir: dir.clone(), source })?;
     let listens = listens(&listeners).map_err(ProxyError::Listen)?;
     let sockets = listen::share_out(listeners, threads).map_err(ProxyError::Listen)?;
     // A child: one thread that ends by an error stops the others, but not the caller's other work.
@@ -77,8 +94,9 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
     let _stop = stop.clone().drop_guard();
     let shared = Arc::new(Shared::new(limits, stop));
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
+    let runtime = runtime()?;
     // Before the first visitor is let in.
-    let desk = Rc::new(Desk::open(shared.clone(), registry.clone(), &dir));
+    let following = follow(source, &runtime, &shared, &registry, listens)?;
 
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let mut running = Vec::new();
@@ -92,12 +110,9 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
         running.push(thread.map_err(ProxyError::Thread)?);
     }
     drop(alive);
-    let hello = FromProxy::Hello { version, listens };
-    runtime()?.block_on(async {
+    runtime.block_on(async {
         tokio::task::spawn_local(probe::run(shared.clone(), registry));
-        if let Some(socket) = socket {
-            tokio::task::spawn_local(link::run(desk, socket, hello));
-        }
+        tokio::task::spawn_local(following);
         // Nobody sends anything: it says that the last sender is gone.
         let _ = all_ended.recv().await;
     });
@@ -105,6 +120,32 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
         thread.join().map_err(|_| ProxyError::Thread(io::Error::other("a thread panicked")))??;
     }
     Ok(())
+}
+
+/// Puts the first routes in force; what comes back follows them.
+fn follow(
+    source: Source,
+    runtime: &LocalRuntime,
+    shared: &Arc<Shared>,
+    registry: &Rc<RefCell<Registry>>,
+    listens: Vec<String>,
+) -> Result<Pin<Box<dyn Future<Output = ()>>>, ProxyError> {
+    match source {
+        Source::Control { dir, socket, version } => {
+            std::fs::create_dir_all(&dir)
+                .map_err(|source| ProxyError::Dir { dir: dir.clone(), source })?;
+            let desk = Rc::new(Desk::open(shared.clone(), registry.clone(), &dir));
+            let hello = FromProxy::Hello { version, listens };
+            Ok(match socket {
+                Some(socket) => Box::pin(link::run(desk, socket, hello)),
+                None => Box::pin(std::future::ready(())),
+            })
+        }
+        Source::File(path) => {
+            let opening = Alone::open(shared.clone(), registry.clone(), path);
+            Ok(Box::pin(runtime.block_on(opening)?.follow()))
+        }
+    }
 }
 
 /// One thread: accepts and serves until it is asked to stop and all is through.

@@ -204,9 +204,9 @@ pub struct Up {
     /// Where API and dashboard are [default: 127.0.0.1:7077]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<SocketAddr>,
-    /// The proxy's threads [default: one a core]
+    /// How many cores the proxy uses, with a thread each [default: all]
     #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    pub cpus: Option<usize>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -227,9 +227,13 @@ pub struct Proxy {
     /// `LISTEN_FDS`
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// Threads [default: one a core]
+    /// Work without a control plane, for the backends of this file: a line for each, `HOST:PORT` or
+    /// `HOST:PORT*WEIGHT`. Replace it by renaming another one, and it is followed
+    #[arg(long, value_name = "FILE")]
+    pub backends: Option<PathBuf>,
+    /// How many cores it uses, with a thread each [default: all]
     #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    pub cpus: Option<usize>,
     #[command(flatten)]
     pub parent: Parent,
 }

@@ -13,7 +13,7 @@ use toehold_core::wire::Order;
 use toehold_core::wire::proxy::{
     AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy,
 };
-use toehold_proxy::{Limits, ProxyError, Settings, run};
+use toehold_proxy::{Limits, ProxyError, Settings, Source, run};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::net::unix::OwnedWriteHalf;
@@ -78,11 +78,13 @@ impl Stage {
         let addr = listeners[0].local_addr().expect("it is bound");
         let stop = CancellationToken::new();
         let settings = Settings {
-            dir: dir.path().join("proxy"),
-            socket: Some(socket),
+            source: Source::Control {
+                dir: dir.path().join("proxy"),
+                socket: Some(socket),
+                version: "0.0.0-test".into(),
+            },
             listeners,
             threads: 2,
-            version: "0.0.0-test".into(),
             limits,
         };
         let token = stop.clone();

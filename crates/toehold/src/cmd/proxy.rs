@@ -5,13 +5,18 @@ use std::net::{SocketAddr, TcpListener};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_host::lock::FolderLock;
+use toehold_proxy::{ProxyError, Source};
 use toehold_server::fleet::Fleet;
+use toehold_server::layout::Layout;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Proxy;
 use crate::cmd::process;
 use crate::context::{self, Context};
 use crate::report::{Failure, Outcome};
+
+/// Where one without a control plane listens where nobody says otherwise.
+const ALONE: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -20,40 +25,78 @@ const BACKLOG: i32 = 4096;
 pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     process::prepare(context, proxy.parent)?;
     raise_file_limit();
-    let layout = context.layout()?;
-    let _lock = FolderLock::take(&layout.proxy())
-        .map_err(|error| Failure::user("cannot run the proxy").because(&error))?;
     let threads = proxy
-        .threads
+        .cpus
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
         .max(1);
+    let home = Home::of(context, proxy)?;
     let mut listeners = process::handed_in()?;
     if listeners.is_empty() {
         let addr = match proxy.listen {
             Some(addr) => addr,
-            None => context::settings(&layout)?.listen,
+            None => home.usual_address()?,
         };
         listeners = listen(addr, threads)?;
     }
     let settings = toehold_proxy::Settings {
-        dir: layout.proxy(),
-        socket: Some(Fleet::proxy_socket(&layout.run())),
+        source: home.source,
         listeners,
         threads,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: toehold_proxy::Limits::default(),
     };
     let shutdown = CancellationToken::new();
     context.block_on(async { process::on_signals(&shutdown) })?;
     let proxy = std::thread::spawn({
         let shutdown = shutdown.clone();
-        move || toehold_proxy::run(settings, &shutdown)
+        move || {
+            // Where it ends by itself there is nothing left to wait for.
+            let _ended = shutdown.clone().drop_guard();
+            toehold_proxy::run(settings, &shutdown)
+        }
     });
     // This thread waits for signals; the proxy's own threads do the work.
     context.block_on(shutdown.cancelled());
     match proxy.join() {
-        Ok(ended) => ended.map_err(|error| Failure::world("the proxy ended").because(&error)),
+        Ok(ended) => ended.map_err(|error| match &error {
+            ProxyError::Backends(error) => Failure::user("cannot run the proxy").because(error),
+            error => Failure::world("the proxy ended").because(error),
+        }),
         Err(_) => Err(Failure::world("the proxy ended by a fault of its own")),
+    }
+}
+
+/// What it works from.
+struct Home {
+    source: Source,
+    /// The state folder of the control plane it belongs to.
+    layout: Option<Layout>,
+    /// Its folder, where it has one: nobody else works from there for as long as it runs.
+    _lock: Option<FolderLock>,
+}
+
+impl Home {
+    fn of(context: &Context, proxy: &Proxy) -> Result<Self, Failure> {
+        if let Some(file) = &proxy.backends {
+            let source = Source::File(file.clone());
+            return Ok(Self { source, layout: None, _lock: None });
+        }
+        let layout = context.layout()?;
+        let lock = FolderLock::take(&layout.proxy())
+            .map_err(|error| Failure::user("cannot run the proxy").because(&error))?;
+        let source = Source::Control {
+            dir: layout.proxy(),
+            socket: Some(Fleet::proxy_socket(&layout.run())),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Ok(Self { source, layout: Some(layout), _lock: Some(lock) })
+    }
+
+    /// Where it listens where nobody says otherwise.
+    fn usual_address(&self) -> Result<SocketAddr, Failure> {
+        match &self.layout {
+            Some(layout) => Ok(context::settings(layout)?.listen),
+            None => Ok(ALONE.into()),
+        }
     }
 }
 

@@ -35,8 +35,8 @@ pub fn run(context: &Context, up: &Up) -> Outcome {
         listen: up.listen.unwrap_or(settings.listen),
         api: up.api.unwrap_or(settings.api),
     };
-    let threads = up.threads.unwrap_or_else(cores).max(1);
-    let parts = parts(&layout, addresses, threads)?;
+    let cpus = up.cpus.unwrap_or_else(cores).max(1);
+    let parts = parts(&layout, addresses, cpus)?;
     // One thread: a part is told to end when the thread that started it ends.
     let ended = context.block_on(watch_over(parts, &layout, &settings, addresses));
     drop(lock);
@@ -61,7 +61,7 @@ fn take_folder(layout: &Layout) -> Result<FolderLock, Failure> {
     FolderLock::take(&layout.run()).map_err(|error| cannot().because(&error))
 }
 
-fn parts(layout: &Layout, at: Addresses, threads: usize) -> Result<Vec<Part>, Failure> {
+fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failure> {
     let dir = layout.root().display().to_string();
     let arguments = |verb: &str, more: &[String]| {
         let mut all = vec![verb.to_owned(), "--dir".into(), dir.clone(), "--supervised".into()];
@@ -69,7 +69,7 @@ fn parts(layout: &Layout, at: Addresses, threads: usize) -> Result<Vec<Part>, Fa
         all
     };
     let api = listen(at.api, 1)?;
-    let public = listen(at.listen, threads)?;
+    let public = listen(at.listen, cpus)?;
     let log = |name: &str| layout.logs().join(format!("{name}.log"));
     Ok(vec![
         Part {
@@ -83,7 +83,7 @@ fn parts(layout: &Layout, at: Addresses, threads: usize) -> Result<Vec<Part>, Fa
         },
         Part {
             name: "proxy",
-            arguments: arguments("proxy", &["--threads".into(), threads.to_string()]),
+            arguments: arguments("proxy", &["--cpus".into(), cpus.to_string()]),
             sockets: public,
             log: log("proxy"),
         },
