@@ -69,7 +69,7 @@ pub(crate) fn check(head: &[u8], max_headers: usize) -> Result<Head, Refusal> {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let mut lines =
         head.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let is_http_11 = request_line(lines.next().unwrap_or_default())?;
+    let line = request_line(lines.next().unwrap_or_default())?;
     let mut fields = Fields::default();
     let mut count = 0;
     for line in lines.take_while(|line| !line.is_empty()) {
@@ -79,11 +79,19 @@ pub(crate) fn check(head: &[u8], max_headers: usize) -> Result<Head, Refusal> {
         }
         fields.take(line)?;
     }
-    fields.judge(is_http_11)
+    fields.judge(&line)
 }
 
-/// Checks `GET /path HTTP/1.1`; the answer is whether it is 1.1.
-fn request_line(line: &[u8]) -> Result<bool, Refusal> {
+/// What `GET /path HTTP/1.1` says beside the path.
+#[derive(Debug)]
+struct Line<'a> {
+    is_http_11: bool,
+    /// Of a target with a host in it: that host, with the port that counts where none is said.
+    authority: Option<(&'a [u8], &'static [u8])>,
+}
+
+/// Checks `GET /path HTTP/1.1`.
+fn request_line(line: &[u8]) -> Result<Line<'_>, Refusal> {
     let mut parts = line.split(|&b| b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -99,40 +107,45 @@ fn request_line(line: &[u8]) -> Result<bool, Refusal> {
     if target.is_empty() || !fits_target(target) {
         return Err(Refusal::Malformed("the target holds what must be percent-encoded"));
     }
-    // A target with a host in it; a name and a password before that are refused, as RFC 9110
-    // (4.2.4) wishes.
-    let is_web = |scheme: &[u8]| {
-        let (start, rest) = target.split_at(scheme.len().min(target.len()));
-        let mut host = rest.split(|&b| b == b'/' || b == b'?').next().unwrap_or_default().iter();
-        start.eq_ignore_ascii_case(scheme) && !host.any(|&b| b == b'@')
+    let is_path = target[0] == b'/' || (target == b"*" && method == b"OPTIONS");
+    let authority = if is_path { None } else { Some(authority(target)?) };
+    let is_http_11 = match version {
+        b"HTTP/1.1" => true,
+        b"HTTP/1.0" => false,
+        _ if version.starts_with(b"HTTP/") => return Err(Refusal::Version),
+        _ => return Err(Refusal::Malformed("the request line does not end in a version")),
     };
-    if !(target[0] == b'/'
-        || (target == b"*" && method == b"OPTIONS")
-        || is_web(b"http://")
-        || is_web(b"https://"))
-    {
-        return Err(Refusal::Malformed("the target is not a path"));
-    }
-    match version {
-        b"HTTP/1.1" => Ok(true),
-        b"HTTP/1.0" => Ok(false),
-        _ if version.starts_with(b"HTTP/") => Err(Refusal::Version),
-        _ => Err(Refusal::Malformed("the request line does not end in a version")),
+    Ok(Line { is_http_11, authority })
+}
+
+/// The host in a target, and its usual port. A name and a password before it are refused, as RFC
+/// 9110 (4.2.4) wishes.
+fn authority(target: &[u8]) -> Result<(&[u8], &'static [u8]), Refusal> {
+    let behind = |scheme: &[u8]| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        let host = rest.split(|&b| b == b'/' || b == b'?').next().unwrap_or_default();
+        start.eq_ignore_ascii_case(scheme).then_some(host)
+    };
+    let http = behind(b"http://").map(|host| (host, &b":80"[..]));
+    let found = http.or_else(|| behind(b"https://").map(|host| (host, &b":443"[..])));
+    match found {
+        Some((host, port)) if !host.is_empty() && !host.contains(&b'@') => Ok((host, port)),
+        _ => Err(Refusal::Malformed("the target is not a path")),
     }
 }
 
 /// The fields that decide about framing.
 #[derive(Debug, Default)]
-struct Fields {
+struct Fields<'a> {
     length: Option<u64>,
     chunked: bool,
-    hosts: u32,
+    host: Option<&'a [u8]>,
     upgrade: bool,
     connection_upgrade: bool,
 }
 
-impl Fields {
-    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
+impl<'a> Fields<'a> {
+    fn take(&mut self, line: &'a [u8]) -> Result<(), Refusal> {
         if line[0] == b' ' || line[0] == b'\t' {
             return Err(Refusal::Malformed("a header is folded over lines"));
         }
@@ -169,10 +182,9 @@ impl Fields {
         Ok(())
     }
 
-    fn host(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        self.hosts += 1;
+    fn host(&mut self, value: &'a [u8]) -> Result<(), Refusal> {
         let fits = |&b: &u8| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&b);
-        if self.hosts > 1 || !value.iter().all(fits) {
+        if self.host.replace(value).is_some() || !value.iter().all(fits) {
             return Err(Refusal::Malformed("there is not exactly one valid Host"));
         }
         Ok(())
@@ -199,9 +211,17 @@ impl Fields {
         Ok(())
     }
 
-    fn judge(&self, is_http_11: bool) -> Result<Head, Refusal> {
-        if is_http_11 && self.hosts == 0 {
+    fn judge(&self, line: &Line<'_>) -> Result<Head, Refusal> {
+        let is_http_11 = line.is_http_11;
+        if is_http_11 && self.host.is_none() {
             return Err(Refusal::Malformed("there is not exactly one valid Host"));
+        }
+        // Whoever reads the one would serve another host than whoever reads the other.
+        if let (Some((named, port)), Some(host)) = (line.authority, self.host) {
+            let bare = |it: &'_ [u8]| it.strip_suffix(port).unwrap_or(it).to_ascii_lowercase();
+            if bare(named) != bare(host) {
+                return Err(Refusal::Malformed("the target and Host name different hosts"));
+            }
         }
         if self.chunked && !is_http_11 {
             return Err(Refusal::Malformed("HTTP/1.0 has no Transfer-Encoding"));

@@ -36,6 +36,9 @@ fn ordinary_requests_pass_one_behind_the_other() {
     passes("\r\nGET / HTTP/1.1\r\nHost: a:80\r\n\r\n", 1);
     passes("GET / HTTP/1.0\r\n\r\n", 1);
     passes("OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 1);
+    passes("GET HTTP://A:80/ HTTP/1.1\r\nHost: a\r\n\r\n", 1);
+    passes("GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n", 1);
+    passes("GET http://a/ HTTP/1.0\r\n\r\n", 1);
     passes("GET http://a/b?c=`d`\\ HTTP/1.1\r\nHost: a\r\nX:\r\nY: \t \u{e9} \r\n\r\n", 1);
     passes("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n", 2);
     passes(
@@ -139,6 +142,10 @@ fn what_is_no_request_is_refused() {
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET http://b@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET https://a:80/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http:///x HTTP/1.1\r\nHost:\r\n\r\n",
         "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /\\a HTTP/1.1\r\nHost: a\r\n\r\n",

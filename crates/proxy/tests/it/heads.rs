@@ -147,15 +147,19 @@ async fn one_connection_too_many_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_target_with_a_host_in_it_counts_more_than_the_header() {
+async fn a_target_with_a_host_in_it_and_the_header_name_the_same() {
     let stage = Stage::start().await;
     let one = Origin::start(1);
     stage.apply(routes(1, vec![stable(1, &[&one])])).await;
-    let mut visitor = Raw::connect(stage.addr).await;
-    let head = "GET http://shop.localhost/headers HTTP/1.1\r\nHost: other\r\nConnection: close";
-    visitor.send(format!("{head}\r\n\r\n")).await;
-    let (text, _) = visitor.rest().await;
-    assert!(text.contains("GET /headers\nhost: shop.localhost\n"), "{text}");
+    for (host, said) in
+        [("SHOP.localhost:80", "GET /headers\nhost: shop.localhost\n"), ("other", " 400 ")]
+    {
+        let mut visitor = Raw::connect(stage.addr).await;
+        let head = format!("GET http://shop.localhost/headers HTTP/1.1\r\nHost: {host}");
+        visitor.send(format!("{head}\r\nConnection: close\r\n\r\n")).await;
+        let (text, _) = visitor.rest().await;
+        assert!(text.contains(said), "{host}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod cloud;
 mod crowded;
 mod cut_off;
 mod death;
+mod differential;
 mod droplets;
 mod elsewhere;
 mod forge;
