@@ -79,6 +79,19 @@ impl Origin {
         }
     }
 
+    /// What was seen, once nothing more has come for so long: what was cut off is noticed late.
+    fn wait_for_silence(&self, quiet: Duration) -> Vec<Seen> {
+        let mut before = self.seen().clone();
+        loop {
+            std::thread::sleep(quiet);
+            let now = self.seen().clone();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     fn seen(&self) -> std::sync::MutexGuard<'_, Vec<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,9 +250,7 @@ impl Proxy {
             }
         }
         drop(stream);
-        // What was cut off is noticed now.
-        std::thread::sleep(quiet / 2);
-        self.origin.seen().clone()
+        self.origin.wait_for_silence(quiet / 2)
     }
 }
 
