@@ -8,6 +8,8 @@ mod chunked;
 mod head;
 
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod tests;
 
 use chunked::Chunked;

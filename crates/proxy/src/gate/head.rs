@@ -152,13 +152,15 @@ impl<'a> Fields<'a> {
         let Some(colon) = line.iter().position(|&b| b == b':') else {
             return Err(Refusal::Malformed("a header has no colon"));
         };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
             return Err(Refusal::Malformed("the name of a header is not a word"));
         }
         if !value.iter().all(|&b| is_value(b)) {
             return Err(Refusal::Malformed("a header holds control characters"));
         }
+        // Spaces and tabs: no other white space is left.
+        let value = value.trim_ascii();
         // The length alone rules out nearly all names before they are compared.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value)?,

@@ -1,0 +1,115 @@
+//! The corpus, changed by chance: nothing breaks the gate, no way of cutting a message up changes
+//! what becomes of it, and a head that is let in is one to a reader of another hand, too.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use super::*;
+
+/// How many changed messages are looked at. Chance is the same in each run.
+const TRIES: usize = 200_000;
+
+/// What hostile messages are made of.
+const PIECES: [&[u8]; 24] = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b" ",
+    b"\t",
+    b":",
+    b";",
+    b",",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"5\r\nhello\r\n",
+    b"chunked",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Host: a\r\n",
+    b"Connection: upgrade\r\nUpgrade: x\r\n",
+    b"Expect: 100-continue\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"HTTP/1.0",
+    b"http://b",
+    b"\xff",
+    b"ffffffffffffffff",
+    b"18446744073709551616",
+];
+
+fn corpus() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .expect("the corpus is there")
+        .map(|it| it.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|it| it == "http"))
+        .collect();
+    // The order of a folder is another one on each disk.
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).expect("it can be read")).collect()
+}
+
+/// A few small changes: something put in, taken out, or said twice.
+fn change(message: &mut Vec<u8>, chance: &mut fastrand::Rng) {
+    for _ in 0..chance.usize(1..4) {
+        let at = chance.usize(..=message.len());
+        let end = chance.usize(at..=message.len().min(at + 12));
+        match chance.u8(..4) {
+            0 => drop(message.drain(at..end)),
+            1 => {
+                let again = message[at..end].to_vec();
+                message.splice(end..end, again);
+            }
+            2 if at < message.len() => message[at] ^= 1 << chance.u8(..8),
+            _ => {
+                let piece = PIECES[chance.usize(..PIECES.len())];
+                message.splice(at..at, piece.iter().copied());
+            }
+        }
+    }
+}
+
+/// What becomes of a message that comes in these pieces: how many heads pass, and whether the rest is
+/// refused. How much of a body passes before it breaks is a matter of the pieces.
+fn shown(message: &[u8], pieces: impl Iterator<Item = Range<usize>>) -> (u64, bool) {
+    let mut gate = Gate::new(64 * 1024, 100);
+    let (mut passed, mut end) = (0, 0);
+    for piece in pieces {
+        end = piece.end;
+        match gate.look(&message[passed..end]) {
+            Ok(pass) => passed += pass.bytes,
+            Err(_) => return (gate.heads(), true),
+        }
+    }
+    // What was seen and is to be refused is said the next time.
+    let refused = gate.look(&message[passed..end]).is_err();
+    (gate.heads(), refused)
+}
+
+fn is_head(message: &[u8]) -> bool {
+    let mut fields = [httparse::EMPTY_HEADER; 100];
+    let read = httparse::Request::new(&mut fields).parse(message);
+    read.is_ok_and(|it| it.is_complete())
+}
+
+#[test]
+fn no_change_of_a_message_lets_in_what_is_read_in_two_ways() {
+    let corpus = corpus();
+    let mut chance = fastrand::Rng::with_seed(4);
+    let (mut let_in, mut refused) = (0, 0);
+    for _ in 0..TRIES {
+        let mut message = corpus[chance.usize(..corpus.len())].clone();
+        change(&mut message, &mut chance);
+        let whole = shown(&message, std::iter::once(0..message.len()));
+        let bytes = shown(&message, (0..message.len()).map(|at| at..at + 1));
+        assert_eq!(whole, bytes, "{:?}", message.escape_ascii().to_string());
+        if whole.0 > 0 {
+            assert!(is_head(&message), "{:?}", message.escape_ascii().to_string());
+            let_in += 1;
+        }
+        refused += usize::from(whole.1);
+    }
+    // Neither everything nor nothing: there was something to tell apart.
+    assert!(let_in > TRIES / 10 && refused > TRIES / 10, "{let_in} let in, {refused} refused");
+}
