@@ -203,7 +203,7 @@ impl Proxy {
             .concat();
         let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
         let text = format!(
-            "{user} daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\n\
+            "{user} daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;\n\
              events {{ worker_connections 100; }}\n\
              http {{ access_log off; {temporary}\n\
              server {{ listen 127.0.0.1:{port}; location / {{\n\
