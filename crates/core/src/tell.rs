@@ -1,5 +1,6 @@
-//! How numbers are said to people.
+//! How numbers and errors are said to people.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// A duration: `900 ms`, `2.5 s`, `90 s`, `10 min`.
@@ -29,9 +30,31 @@ pub fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{s}")
 }
 
+/// An error and all that led to it: `cannot write x: no space left on device`.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_said_with_all_that_led_to_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot write x")]
+        struct Outer(#[source] std::fmt::Error);
+        let inner = std::fmt::Error;
+        assert_eq!(chain(&Outer(inner)), format!("cannot write x: {inner}"));
+    }
 
     #[test]
     fn numbers_are_said_shortly() {

@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use toehold_core::tell::chain;
 use toehold_host::tls;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -87,7 +88,8 @@ impl Site {
         if json.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let mut request = request.body(Full::new(json.unwrap_or_default())).map_err(words)?;
+        let mut request =
+            request.body(Full::new(json.unwrap_or_default())).map_err(|error| chain(&error))?;
         request.headers_mut().extend(headers);
         Ok(request)
     }
@@ -109,7 +111,7 @@ impl Site {
         let Some(tls) = &self.tls else { return exchange(stream, request, most).await };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|_| "the name cannot be in a certificate".to_owned())?;
-        let stream = tls.connect(name, stream).await.map_err(words)?;
+        let stream = tls.connect(name, stream).await.map_err(|error| chain(&error))?;
         exchange(stream, request, most).await
     }
 }
@@ -132,9 +134,10 @@ async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, most: usize) -> R
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(words)?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| chain(&error))?;
     let exchange = async {
-        let answer = sender.send_request(request).await.map_err(words)?;
+        let answer = sender.send_request(request).await.map_err(|error| chain(&error))?;
         let (head, body) = answer.into_parts();
         // One that breaks off says something else than it meant to say.
         let body = match Limited::new(body, most).collect().await {
@@ -148,21 +151,10 @@ where
     tokio::select! {
         answer = &mut exchange => answer,
         ended = connection => {
-            ended.map_err(words)?;
+            ended.map_err(|error| chain(&error))?;
             exchange.await
         }
     }
-}
-
-/// An error with all its causes, on one line.
-fn words(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use toehold_core::tell::chain;
 use toehold_core::wire::agent::Placed;
 use toehold_host::cgroup::{Cgroup, Limits};
 use toehold_host::process::Launch;
@@ -166,18 +167,6 @@ pub(super) fn ask(shop: &Shop, placed: &Placed, port: u16) -> Ask {
 fn outputs(shop: &Shop, placed: &Placed) -> io::Result<(File, File)> {
     let log = shop.journals.open(&placed.id)?;
     Ok((log.try_clone()?, log))
-}
-
-/// An error with all its causes, in a line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Instant;
 use toehold_core::model::{Failure, Report, StepKind, StepOutcome};
 use toehold_core::pipeline::next;
 use toehold_core::spec::BuildSpec;
+use toehold_core::tell::chain;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,6 @@ use crate::builder::git::Git;
 use crate::builder::order::{Ending, Order, Progress};
 use crate::builder::output::Log;
 use crate::builder::redact::Redactor;
-use crate::builder::step::chain;
 use crate::builder::workshop::{Workshop, log_path};
 
 /// Makes a build. Progress is sent as it comes (a receiver that is gone is not waited for); when

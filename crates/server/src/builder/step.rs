@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use toehold_core::pipeline::Ended;
+use toehold_core::tell::chain;
 use toehold_host::cgroup::Cgroup;
 use toehold_host::process::{Marker, Tree};
 use tokio::io::AsyncReadExt as _;
@@ -192,16 +193,4 @@ fn exited(status: ExitStatus) -> Ended {
         (None, Some(signal)) => Ended::Signal(signal),
         (None, None) => Ended::NotStarted("it ended in no way there is".to_owned()),
     }
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

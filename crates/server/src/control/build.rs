@@ -8,6 +8,7 @@ use toehold_core::model::{
 };
 use toehold_core::pipeline::fit;
 use toehold_core::spec::Spec;
+use toehold_core::tell;
 use toehold_core::time::Timestamp;
 use toehold_core::wish::{Wish, grant};
 use toehold_host::process::is_alive;
@@ -52,15 +53,9 @@ pub(super) async fn run(control: &Control, started: Started) {
 
 /// A failure that is not the app's.
 fn ours(error: &ControlError) -> Ending {
-    let mut what = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        what = format!("{what}: {cause}");
-        next = cause.source();
-    }
     let failure = Failure {
         step: StepKind::Fetch,
-        what,
+        what: tell::chain(error),
         exit: String::new(),
         cases: Vec::new(),
         issues: Vec::new(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use toehold_core::model::{
     AppName, BranchName, Build, Event, EventKind, Number, Subject, Track, Trigger,
 };
+use toehold_core::tell;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -217,12 +218,6 @@ fn newest(branch: &BranchName, builds: &[Build]) -> Option<Number> {
 
 /// An error and all that led to it, on one line.
 fn said(error: &ControlError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    let text = text.replace('\n', " ");
+    let text = tell::chain(error).replace('\n', " ");
     text.chars().filter(|c| !c.is_control()).take(500).collect()
 }

@@ -13,6 +13,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use std::sync::Arc;
 use toehold_core::model::AppName;
+use toehold_core::tell::chain;
 use tokio::sync::Semaphore;
 
 use super::Door;
@@ -143,9 +144,8 @@ async fn answer(
     let bytes = if service == Service::Push { PUSH_BYTES } else { FETCH_BYTES };
     let limits = Limits { bytes, idle: IDLE };
     let reply = service::serve(command, body.into_data_stream(), limits, place).await;
-    let reply = reply.map_err(|error| {
-        Unable::new(StatusCode::BAD_GATEWAY, "git_failed", super::problem::chain(&error))
-    })?;
+    let reply =
+        reply.map_err(|error| Unable::new(StatusCode::BAD_GATEWAY, "git_failed", chain(&error)))?;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);

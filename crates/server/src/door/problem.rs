@@ -1,10 +1,9 @@
 //! What could not be done, as `application/problem+json` (RFC 9457) with a stable code.
 
-use std::error::Error;
-
 use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use toehold_core::tell::chain;
 use toehold_core::wire::api::Problem;
 use toehold_core::wish::Refusal;
 
@@ -88,17 +87,6 @@ impl IntoResponse for Unable {
         response.extensions_mut().insert(problem);
         response
     }
-}
-
-/// An error and all that led to it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 impl From<ControlError> for Unable {

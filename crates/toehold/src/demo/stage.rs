@@ -66,9 +66,8 @@ impl Stage {
         match stage.begin(teller).await {
             Ok(()) => Ok(stage),
             Err(failure) => {
-                let logs = stage.logs();
                 stage.clear_away(false).await?;
-                Err(failure.hint(format!("what the processes said: {logs}")))
+                Err(failure)
             }
         }
     }

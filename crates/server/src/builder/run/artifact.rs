@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use globset::GlobSet;
 use toehold_core::model::{Digest, Manifest, StepKind, StepOutcome};
 use toehold_core::pipeline::verdicts;
+use toehold_core::tell::chain;
 use toehold_core::time::Timestamp;
 
 use super::fetch::Fetched;
@@ -16,7 +17,6 @@ use crate::builder::checkout::restore;
 use crate::builder::shelf::{Put, describe, put};
 use crate::builder::snapshot::{Difference, Snapshot};
 use crate::builder::space::{room, size};
-use crate::builder::step::chain;
 
 impl Run {
     /// How the checkout looks before the tests; `kind` is the step that is about to begin.

@@ -6,10 +6,10 @@ use std::time::Instant;
 use toehold_core::model::{StepKind, StepOutcome};
 use toehold_core::pipeline::detect;
 use toehold_core::spec::Spec;
+use toehold_core::tell::chain;
 
 use super::{Run, Stop, passed, stop, took};
 use crate::builder::checkout::{Checkout, CheckoutError, checkout, text};
-use crate::builder::step::chain;
 
 /// A checkout that is understood.
 pub(super) struct Fetched {

@@ -5,13 +5,14 @@ use std::time::Instant;
 use toehold_core::model::{StepKind, StepOutcome};
 use toehold_core::pipeline::{Ended, Evidence, Format, Judged, Ran, command, outcome};
 use toehold_core::spec::Reports;
+use toehold_core::tell::chain;
 
 use super::fetch::Fetched;
 use super::{Run, Stop, passed, stop, took};
 use crate::builder::cache::{self, Plan};
 use crate::builder::report::{gather, remove};
 use crate::builder::space::room;
-use crate::builder::step::{Cancelled, Command, chain, run};
+use crate::builder::step::{Cancelled, Command, run};
 use crate::builder::surroundings::environment;
 use crate::builder::workshop::keep_findings;
 
