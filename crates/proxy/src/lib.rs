@@ -7,11 +7,11 @@
 //! instances; threads share the routes, and counters that each writes alone.
 
 mod alone;
+mod ask;
+mod attempt;
 mod clock;
-mod download;
-mod engine;
-mod forward;
-mod gate;
+mod exchange;
+mod guests;
 mod headers;
 mod host;
 mod instance;
@@ -22,14 +22,17 @@ mod meter;
 mod page;
 mod probe;
 mod registry;
+mod relay;
 mod retry;
 mod route;
 mod run;
+mod serve;
+mod socket;
 mod sticky;
-mod upgrade;
-mod upload;
+mod tunnel;
 mod upstream;
-mod visit;
+mod visitor;
+mod watch;
 mod worker;
 
 pub use alone::BackendsError;

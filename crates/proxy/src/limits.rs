@@ -7,10 +7,13 @@ use std::time::Duration;
 pub struct Limits {
     /// The most connections of visitors for each thread; the newest is turned away.
     pub connections_per_thread: usize,
-    /// The most bytes of a request's head.
+    /// The most connections of one visitor for each thread, told by the address (by its first 64
+    /// bits where it is one of IPv6); those of this machine are not counted.
+    pub connections_per_visitor: u32,
+    /// The most requests on one connection; with the last answer it is closed.
+    pub requests_per_connection: u32,
+    /// The most bytes of a request's head; it may have [`toehold_http::MAX_FIELDS`] fields.
     pub head_bytes: usize,
-    /// The most header fields of a request.
-    pub headers: usize,
     /// The longest a head may take from its first byte to its last.
     pub head: Duration,
     /// The longest a kept connection may say nothing between two requests.
@@ -51,8 +54,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_per_thread: 10_000,
+            connections_per_visitor: 2_000,
+            requests_per_connection: 100_000,
             head_bytes: 64 * 1024,
-            headers: 100,
             head: Duration::from_secs(10),
             idle: Duration::from_mins(1),
             upload_gap: Duration::from_secs(30),

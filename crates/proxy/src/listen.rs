@@ -5,15 +5,15 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::engine::Engine;
 use crate::page::Page;
+use crate::serve::serve;
 use crate::worker::Worker;
 
 /// How long accepting rests after it failed for want of something.
@@ -28,6 +28,8 @@ pub(crate) fn share_out(
     let mut by_addr: BTreeMap<SocketAddr, Vec<std::net::TcpListener>> = BTreeMap::new();
     for listener in listeners {
         listener.set_nonblocking(true)?;
+        // Connections that are accepted have it from here.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         by_addr.entry(listener.local_addr()?).or_default().push(listener);
     }
     let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
@@ -45,7 +47,6 @@ pub(crate) fn share_out(
 /// Accepts visitors until the proxy is asked to stop.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let stop = worker.shared.stop.clone();
-    let engine = Rc::new(Engine::new(&worker.shared.limits));
     let mut spare = Spare::new();
     loop {
         let accepted = tokio::select! {
@@ -54,11 +55,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let most = worker.shared.limits.connections_per_thread;
-                if worker.connections.load(Ordering::Relaxed) >= most {
+                if let Some(guest) = worker.guests.let_in(&worker.shared.limits, peer.ip()) {
+                    let serving = serve(worker.clone(), stream, peer, guest);
+                    tokio::task::spawn_local(serving);
+                } else {
                     tokio::task::spawn_local(turn_away(stream));
-                } else if stream.set_nodelay(true).is_ok() {
-                    tokio::task::spawn_local(engine.clone().serve(worker.clone(), stream, peer));
                 }
             }
             // The visitor went away before it was its turn.
@@ -100,7 +101,7 @@ async fn turn_away(mut stream: TcpStream) {
     let Page { status, text } = Page::BUSY;
     let length = text.len() + 1;
     let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+        "HTTP/1.1 {status} Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
          Retry-After: 1\r\nConnection: close\r\n\r\n{text}\n"
     );
     let said = async {

@@ -4,27 +4,21 @@
 //! is harmless, once, and within a budget that keeps a failing app from being asked twice as much.
 //! No instance left: wait a moment for one to come back.
 
-mod attempt;
 mod park;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
 use toehold_core::model::{Number, Track};
 
+use crate::ask::{Ask, Goal, Halt};
+use crate::attempt::{Answered, Attempt, Trouble};
 use crate::clock;
 use crate::meter::{Flight, Meter};
 use crate::page::Page;
-use crate::retry::attempt::Trouble;
 use crate::route::{App, Choice, Table, Tried, choose};
-use crate::upload::{Fault, Upload};
-use crate::upstream::Lease;
-use crate::visit::Visit;
+use crate::visitor::Visitor;
 use crate::worker::Worker;
 
 /// The most times in a row that a request nothing was sent of goes to another instance at once.
@@ -33,35 +27,26 @@ const MAX_UNSENT: u32 = 2;
 /// The most times that a request is repeated which may have been carried out.
 const MAX_REPEATED: u32 = 1;
 
-/// A request ready to be sent.
-pub(crate) struct Job {
-    pub(crate) request: Request<Upload>,
-    /// Whether carrying it out twice has the effect of once.
-    pub(crate) idempotent: bool,
-    /// The arm that the visitor's cookie names.
-    pub(crate) kept: Option<(Track, Number)>,
-    /// The visitor's side of the upgrade it asks for.
-    pub(crate) upgrade: Option<OnUpgrade>,
-    pub(crate) http_10: bool,
+/// Why a request gets no answer of an instance.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The page says why.
+    Page(Page),
+    /// The visitor went away: there is nobody to answer.
+    Gone,
 }
 
-/// An answer of an instance, its body still to come.
-pub(crate) struct Answered {
-    pub(crate) response: Response<Incoming>,
-    pub(crate) lease: Lease,
-    pub(crate) flight: Flight,
-    /// The visitor's side of an upgrade that was asked for and agreed to.
-    pub(crate) upgrade: Option<OnUpgrade>,
-    /// Keeps the visitor on the arm that was drawn just now.
-    pub(crate) cookie: Option<HeaderValue>,
-    /// The visitor knows the end of an answer only by the end of the connection.
-    pub(crate) http_10: bool,
+impl From<Page> for Stop {
+    fn from(page: Page) -> Self {
+        Self::Page(page)
+    }
 }
 
 /// A request under way.
 pub(crate) struct Run<'a> {
     worker: &'a Rc<Worker>,
-    visit: &'a Visit,
+    goal: &'a Goal,
+    /// The routes that are looked at, once they were.
     table: Arc<Table>,
     app: Arc<App>,
     begun: Instant,
@@ -83,21 +68,19 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A request for `app` that begins now, if that is still there.
-    pub(crate) fn new(worker: &'a Rc<Worker>, visit: &'a Visit, app: &App) -> Result<Self, Page> {
+    /// A request that came at this moment.
+    pub(crate) fn new(worker: &'a Rc<Worker>, goal: &'a Goal, begun: Instant) -> Self {
         // The moment before the routes: whoever began after they were swapped has seen the new
         // ones.
         let at_us = clock::now_us();
-        let table = worker.table();
-        let app = table.named(&app.name).ok_or(Page::NO_APP)?.clone();
-        Ok(Self {
+        Self {
             worker,
-            visit,
-            table,
-            app,
-            begun: Instant::now(),
+            goal,
+            table: worker.table(),
+            app: goal.app.clone(),
+            begun,
             at_us,
-            arm: None,
+            arm: goal.kept,
             tried: Tried::default(),
             unsent: 0,
             repeated: 0,
@@ -105,48 +88,77 @@ impl<'a> Run<'a> {
             wary: false,
             page: Page::NO_ANSWER,
             failed_at: None,
-        })
+        }
     }
 
-    /// Sends the request until it is answered; the page says why it is not.
-    pub(crate) async fn finish(mut self, job: Job) -> Result<Answered, Page> {
-        let Job { request, idempotent, kept, upgrade, http_10 } = job;
-        self.arm = kept;
-        let spare = if idempotent { again(&request) } else { None };
-        let mut request = request;
+    /// Sends the request until it is answered.
+    pub(crate) async fn finish(
+        mut self,
+        visitor: &mut Visitor,
+        ask: &mut Ask,
+    ) -> Result<Answered, Stop> {
+        let repeatable = self.goal.idempotent && ask.upload.is_small();
+        if repeatable && !ask.upload.has_come() {
+            self.read_whole(visitor, ask).await?;
+        }
+        // The body may have taken a while to arrive.
+        self.look()?;
         loop {
-            let choice = self.choose().await?;
+            let choice = self.choose(visitor).await?;
             self.arm = Some((choice.track, choice.release));
             let meter = &choice.instance.meter;
-            if let Some(failed_at) = self.failed_at.replace(meter.clone()) {
+            let failed_at = self.failed_at.replace(meter.clone());
+            if let Some(failed_at) = &failed_at {
                 failed_at.retried(self.worker.index);
             }
             let flight = Flight::begin(meter, self.worker.index, self.at_us);
-            let sent = Instant::now();
-            match self.attempt(&choice.instance, request, spare.is_some()).await {
-                Ok((response, lease)) => {
-                    let status = response.status();
-                    meter.answered(self.worker.index, status.as_u16(), micros(sent));
+            let sent = match (ask.upload.came(), &failed_at) {
+                // Asking for the time again would say the same.
+                ((came, true), None) => came,
+                _ => Instant::now(),
+            };
+            let cookie = self.cookie(&choice, visitor);
+            let attempt = Attempt {
+                worker: self.worker,
+                instance: &choice.instance,
+                begun: self.begun,
+                tried: sent,
+                timeout: self.app.timeout,
+                repeatable,
+                wary: self.wary,
+                cookie: cookie.as_deref(),
+            };
+            match attempt.run(visitor, ask).await {
+                Ok((head, line)) => {
+                    let took = head.at.saturating_duration_since(sent);
+                    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                    meter.answered(self.worker.index, head.status, took_us);
                     if choice.instance.answered(sent) {
                         self.worker.shared.taken_back(&choice.instance);
                     }
-                    if status == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_none() {
-                        return Err(Page::GARBLED);
-                    }
-                    let cookie = self.cookie(&choice, kept);
-                    return Ok(Answered { response, lease, flight, upgrade, cookie, http_10 });
+                    return Ok(Answered { head, line, flight });
                 }
-                Err(trouble) => request = self.judge(&choice, trouble, spare.as_ref())?,
+                Err(trouble) => self.judge(&choice, trouble, repeatable)?,
             }
+            ask.upload.rewind();
             self.look()?;
         }
     }
 
+    /// Reads the body whole, so that the request can be sent again.
+    async fn read_whole(&self, visitor: &mut Visitor, ask: &mut Ask) -> Result<(), Stop> {
+        match ask.upload.whole(self.worker, visitor, self.begun + self.app.timeout).await {
+            Ok(()) => Ok(()),
+            Err(Halt::Visitors(fault)) => Err(fault.page().into()),
+            Err(_) => Err(Stop::Gone),
+        }
+    }
+
     /// The instance to try next; waits for one where none is left.
-    async fn choose(&mut self) -> Result<Choice, Page> {
+    async fn choose(&mut self, visitor: &mut Visitor) -> Result<Choice, Stop> {
         loop {
             if !self.app.serves() {
-                return Err(Page::NO_INSTANCE);
+                return Err(Page::NO_INSTANCE.into());
             }
             if self.unsent <= MAX_UNSENT {
                 let random = || fastrand::u64(..);
@@ -160,32 +172,29 @@ impl<'a> Run<'a> {
                     continue;
                 }
             }
-            self.park().await?;
+            let worker = self.worker;
+            visitor.while_there(worker, self.park()).await.ok_or(Stop::Gone)??;
         }
     }
 
-    /// What a failed try means: the request for the next one, or the page that ends it.
-    fn judge(
-        &mut self,
-        choice: &Choice,
-        trouble: Trouble,
-        spare: Option<&Request<Upload>>,
-    ) -> Result<Request<Upload>, Page> {
+    /// What a failed try means: another one, or the end.
+    fn judge(&mut self, choice: &Choice, trouble: Trouble, repeatable: bool) -> Result<(), Stop> {
         let instance = &choice.instance;
         let (worker, shared) = (self.worker, &self.worker.shared);
         self.tried.add(instance);
         match trouble {
-            Trouble::Ours => Err(Page::BUSY),
-            Trouble::Visitors(fault) => Err(upload_page(fault)),
-            Trouble::Unsent { request, why } => {
+            Trouble::Ours => Err(Page::BUSY.into()),
+            Trouble::Visitors(fault) => Err(fault.page().into()),
+            Trouble::Gone => Err(Stop::Gone),
+            Trouble::Unsent { why } => {
                 instance.meter.failed(worker.index);
                 shared.set_aside(instance, &why);
                 self.unsent += 1;
-                Ok(*request)
+                Ok(())
             }
             Trouble::TooSlow => {
                 instance.meter.failed(worker.index);
-                Err(Page::TOO_SLOW)
+                Err(Page::TOO_SLOW.into())
             }
             Trouble::Broken { reused } => {
                 instance.meter.failed(worker.index);
@@ -194,36 +203,31 @@ impl<'a> Run<'a> {
                 if !reused {
                     shared.set_aside(instance, "it broke off without an answer");
                 }
-                self.repeat(spare, Page::BROKEN, true)
+                self.repeat(repeatable, Page::BROKEN, true)
             }
             Trouble::CutOff => {
                 instance.meter.failed(worker.index);
                 self.wary = true;
                 shared.set_aside(instance, "its machine does not answer");
                 // Who is cut off is not asked twice as much by it.
-                self.repeat(spare, Page::BROKEN, false)
+                self.repeat(repeatable, Page::BROKEN, false)
             }
             Trouble::Garbled => {
                 instance.meter.failed(worker.index);
-                self.repeat(spare, Page::GARBLED, true)
+                self.repeat(repeatable, Page::GARBLED, true)
             }
         }
     }
 
     /// The same request once more, where that is harmless and, if it is `paid`, within the budget.
-    fn repeat(
-        &mut self,
-        spare: Option<&Request<Upload>>,
-        page: Page,
-        paid: bool,
-    ) -> Result<Request<Upload>, Page> {
-        let request = spare.and_then(again).ok_or(page)?;
-        if self.repeated == MAX_REPEATED || paid && !self.app.meter.spend(self.worker.index) {
-            return Err(page);
+    fn repeat(&mut self, repeatable: bool, page: Page, paid: bool) -> Result<(), Stop> {
+        let spent = self.repeated == MAX_REPEATED;
+        if !repeatable || spent || paid && !self.app.meter.spend(self.worker.index) {
+            return Err(page.into());
         }
         self.repeated += 1;
         self.page = page;
-        Ok(request)
+        Ok(())
     }
 
     /// Looks at the routes anew: the next try begins now.
@@ -237,34 +241,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Keeps the visitor on the arm that answered, unless a cookie did so already.
-    fn cookie(&self, choice: &Choice, kept: Option<(Track, Number)>) -> Option<HeaderValue> {
-        if !self.app.sticky || !self.app.is_split() || self.app.serves_arm(kept) {
+    /// Keeps the visitor on the arm that answers, unless a cookie did so already.
+    fn cookie(&self, choice: &Choice, visitor: &Visitor) -> Option<String> {
+        if !self.app.sticky || !self.app.is_split() || self.app.serves_arm(self.goal.kept) {
             return None;
         }
         let arm = (choice.track, choice.release);
-        self.table.key.cookie(&self.app.name, arm, self.visit.https)
+        self.table.key.cookie(&self.app.name, arm, visitor.https)
     }
-}
-
-/// The same request, where its body is all there.
-fn again(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let mut copy = Request::new(request.body().again()?);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
-}
-
-/// What to say of a body that could not be taken.
-pub(crate) const fn upload_page(fault: Fault) -> Page {
-    match fault {
-        Fault::TooLarge => Page::BODY_TOO_LARGE,
-        Fault::Broken => Page::UPLOAD_BROKEN,
-        Fault::TooSlow => Page::UPLOAD_TOO_SLOW,
-    }
-}
-
-fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -92,7 +91,7 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
     // A child: one thread that ends by an error stops the others, but not the caller's other work.
     let stop = stop.child_token();
     let _stop = stop.clone().drop_guard();
-    let shared = Arc::new(Shared::new(limits, stop));
+    let shared = Arc::new(Shared::new(&limits, stop));
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
     let runtime = runtime()?;
     // Before the first visitor is let in.
@@ -164,8 +163,9 @@ fn serve(
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
         shared.stop.cancelled().await;
         sweeper.abort();
+        worker.guests.send_home();
         let until = Instant::now() + shared.limits.shutdown;
-        while worker.connections.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+        while worker.guests.count() > 0 && Instant::now() < until {
             sleep(Duration::from_millis(20)).await;
         }
         Ok(())

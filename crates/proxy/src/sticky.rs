@@ -4,8 +4,6 @@
 use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, Mac};
-use hyper::HeaderMap;
-use hyper::header::{COOKIE, HeaderValue};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use toehold_core::model::{AppName, Number, Track};
@@ -30,12 +28,14 @@ impl Key {
         Some(Self(Some(Hmac::new_from_slice(&bytes).ok()?)))
     }
 
-    /// The arm a visitor's cookie names, where it is one of ours for this app.
-    pub(crate) fn read(&self, app: &AppName, headers: &HeaderMap) -> Option<(Track, Number)> {
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
+    /// The arm that the cookies of a visitor name, a line each, where one is ours for this app.
+    pub(crate) fn read<'a>(
+        &self,
+        app: &AppName,
+        cookies: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<(Track, Number)> {
+        cookies
+            .filter_map(|line| std::str::from_utf8(line).ok())
             .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().strip_prefix("toehold_"))
             .filter_map(|pair| pair.strip_prefix(app.as_str())?.strip_prefix('='))
@@ -59,7 +59,7 @@ impl Key {
         app: &AppName,
         arm: (Track, Number),
         https: bool,
-    ) -> Option<HeaderValue> {
+    ) -> Option<String> {
         let (track, Number(release)) = arm;
         let signature = hex::encode(self.sign(app, arm)?);
         let mut text =
@@ -67,7 +67,7 @@ impl Key {
         if https {
             text.push_str("; Secure");
         }
-        HeaderValue::try_from(text).ok()
+        Some(text)
     }
 
     fn sign(

@@ -1,25 +1,28 @@
 //! Connections to instances: made, kept for the next request, and given up.
 
-mod socket;
-
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::{HeaderMap, Request, Response};
-use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::upload::{Progress, Upload};
-use crate::upstream::socket::Lookout;
+use crate::socket::Socket;
+
+/// The longest another machine may leave unacknowledged what was sent to it: its kernel does so at
+/// once, however slow its instances are, so one that does not is gone or cut off.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+
+/// How long a connection is silent before the other machine is asked whether it is still there.
+const ASK_AFTER: Duration = Duration::from_secs(2);
+
+/// How long until it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The connections of one thread that wait for a request, by instance.
 #[derive(Debug)]
@@ -28,47 +31,23 @@ pub(crate) struct Pools {
     max_age: Duration,
     max_count: usize,
     connect: Duration,
-    settings: Builder,
 }
 
 /// A connection to an instance.
 #[derive(Debug)]
-struct Connection {
-    sender: SendRequest<Upload>,
-    lookout: Lookout,
+pub(crate) struct Line {
+    pub(crate) socket: Socket,
+    /// It had been kept: the instance may be closing it just now.
+    pub(crate) reused: bool,
+    key: u64,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    line: Line,
     since: Instant,
     /// How long the instance lets it be idle, as far as it said.
     keep: Duration,
-}
-
-/// A connection that is busy with a request.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pools: Rc<Pools>,
-    key: u64,
-    connection: Connection,
-    upload: Option<Rc<Progress>>,
-    keep: Duration,
-}
-
-/// Why a request got no answer.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// No connection could be made: nothing was sent.
-    Connect(Box<Request<Upload>>, io::Error),
-    /// A fresh connection was closed before anything was sent.
-    Unsent(Box<Request<Upload>>),
-    /// Something was sent and no whole head of an answer came.
-    Sent {
-        error: hyper::Error,
-        /// The connection had been kept: the instance may have closed it just then.
-        reused: bool,
-    },
 }
 
 impl Pools {
@@ -78,66 +57,21 @@ impl Pools {
             max_age: limits.upstream_idle,
             max_count: limits.upstream_kept,
             connect: limits.connect,
-            settings: Builder::new(),
         }
     }
 
-    /// Sends a request over a kept connection that was idle for at most `max_idle`, else over a
-    /// fresh one, and waits for the head of the answer. One that is not `repeatable` gets a kept
-    /// connection only where the kernel has not heard of its end.
-    pub(crate) async fn send(
-        self: &Rc<Self>,
+    /// A kept connection that was idle for at most `max_idle`: the one that was used last, as it is
+    /// the least likely to have been closed.
+    pub(crate) fn take(
+        &self,
         instance: &Instance,
-        request: Request<Upload>,
         max_idle: Duration,
-        repeatable: bool,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let upload = request.body().progress();
-        let mut request = request;
-        let kept = self.take(instance.key, max_idle, repeatable);
-        if let Some(mut connection) = kept {
-            match connection.sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.lease(instance.key, connection, upload, response)),
-                Err(mut failed) => match failed.take_message() {
-                    // Others that were kept may be gone as well: a fresh one settles it.
-                    Some(unsent) => request = unsent,
-                    None => return Err(Failure::Sent { error: failed.into_error(), reused: true }),
-                },
-            }
-        }
-        let mut connection = match self.open(instance.addr).await {
-            Ok(connection) => connection,
-            Err(error) => return Err(Failure::Connect(Box::new(request), error)),
-        };
-        match connection.sender.try_send_request(request).await {
-            Ok(response) => Ok(self.lease(instance.key, connection, upload, response)),
-            Err(mut failed) => Err(match failed.take_message() {
-                Some(unsent) => Failure::Unsent(Box::new(unsent)),
-                None => Failure::Sent { error: failed.into_error(), reused: false },
-            }),
-        }
-    }
-
-    fn lease(
-        self: &Rc<Self>,
-        key: u64,
-        connection: Connection,
-        upload: Option<Rc<Progress>>,
-        response: Response<Incoming>,
-    ) -> (Response<Incoming>, Lease) {
-        let keep = keep_alive(response.headers()).map_or(self.max_age, |said| {
-            // A second less than it said, so that ours is not under way when it closes.
-            said.saturating_sub(Duration::from_secs(1)).min(self.max_age)
-        });
-        (response, Lease { pools: self.clone(), key, connection, upload, keep })
-    }
-
-    /// The connection that was used last: it is the least likely to have been closed.
-    fn take(&self, key: u64, max_idle: Duration, repeatable: bool) -> Option<Connection> {
+        now: Instant,
+    ) -> Option<Line> {
         let mut pools = self.idle.borrow_mut();
-        let pool = pools.get_mut(&key)?;
+        let pool = pools.get_mut(&instance.key)?;
         while let Some(idle) = pool.pop_back() {
-            let age = idle.since.elapsed();
+            let age = now.saturating_duration_since(idle.since);
             if age > max_idle.min(self.max_age) {
                 if max_idle < self.max_age {
                     // Good enough for a request that may be sent twice.
@@ -145,71 +79,60 @@ impl Pools {
                 }
                 return None;
             }
-            let Idle { connection, keep, .. } = idle;
-            if age <= keep
-                && connection.sender.is_ready()
-                && (repeatable || connection.lookout.is_quiet())
-            {
-                return Some(connection);
+            let Idle { line, keep, .. } = idle;
+            if age <= keep && line.socket.is_quiet() {
+                return Some(line);
             }
         }
         None
     }
 
-    async fn open(&self, addr: SocketAddr) -> io::Result<Connection> {
-        let stream = timeout(self.connect, TcpStream::connect(addr))
+    /// A fresh connection.
+    pub(crate) async fn open(&self, instance: &Instance) -> io::Result<Line> {
+        let stream = timeout(self.connect, TcpStream::connect(instance.addr))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
-        socket::watch(&stream)?;
-        let (socket, lookout) = socket::both(stream);
-        let (sender, connection) =
-            self.settings.handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move {
-            // Whoever sent the request hears of it as well, and decides what to do.
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::trace!(instance.addr = %addr, %error, "a connection to an instance ended");
-            }
-        });
-        Ok(Connection { sender, lookout })
+        guard(&stream, instance.addr)?;
+        Ok(Line { socket: Socket::new(stream), reused: false, key: instance.key })
     }
 
-    /// Closes what has been idle for too long, and all of instances that `serves` does not know.
+    /// Keeps a connection whose answer is through for another request; `said`: how long the
+    /// instance keeps it, from `since` on.
+    pub(crate) fn keep(&self, line: Line, said: Option<Duration>, since: Instant) {
+        let keep = said.map_or(self.max_age, |said| {
+            // A second less than it said, so that ours is not under way when it closes.
+            said.saturating_sub(Duration::from_secs(1)).min(self.max_age)
+        });
+        let mut pools = self.idle.borrow_mut();
+        let pool = pools.entry(line.key).or_default();
+        if pool.len() >= self.max_count {
+            pool.pop_front();
+        }
+        let line = Line { reused: true, ..line };
+        pool.push_back(Idle { line, since, keep });
+    }
+
+    /// Closes what has been idle for too long or was closed, and all of instances that `serves` does
+    /// not know.
     pub(crate) fn sweep(&self, serves: impl Fn(u64) -> bool) {
         self.idle.borrow_mut().retain(|&key, pool| {
             pool.retain(|idle| {
-                idle.since.elapsed() < idle.keep.min(self.max_age)
-                    && !idle.connection.sender.is_closed()
+                idle.since.elapsed() < idle.keep.min(self.max_age) && idle.line.socket.is_quiet()
             });
             !pool.is_empty() && serves(key)
         });
     }
 }
 
-impl Lease {
-    /// The answer is through: the connection may take another request.
-    pub(crate) fn give_back(self) {
-        // An answer may come before the request was sent whole; the rest would be in the way.
-        let sent = self.upload.is_none_or(|upload| upload.has_ended());
-        if !sent || self.connection.sender.is_closed() {
-            return;
-        }
-        let mut pools = self.pools.idle.borrow_mut();
-        let pool = pools.entry(self.key).or_default();
-        if pool.len() >= self.pools.max_count {
-            pool.pop_front();
-        }
-        pool.push_back(Idle {
-            connection: self.connection,
-            since: Instant::now(),
-            keep: self.keep,
-        });
+/// Lets the connection break once the other machine acknowledges nothing any more, whether something
+/// was sent to it or an answer is waited for. On this machine nothing is ever lost.
+fn guard(stream: &TcpStream, addr: SocketAddr) -> io::Result<()> {
+    if addr.ip().is_loopback() {
+        return Ok(());
     }
-}
-
-/// How long an instance says that it keeps an idle connection: `Keep-Alive: timeout=5`.
-fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
-    let said = headers.get("keep-alive")?.to_str().ok()?;
-    let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    let asks = TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_AGAIN);
+    socket.set_tcp_keepalive(&asks)
 }

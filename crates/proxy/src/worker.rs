@@ -1,14 +1,15 @@
 //! One thread of the proxy, and what all of them share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Dates;
+use crate::guests::Guests;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::route::Table;
@@ -29,13 +30,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(limits: &Limits, stop: CancellationToken) -> Self {
         Self {
             table: Arc::default(),
             turn: watch::Sender::new(0),
             health: Notify::new(),
             stop,
-            limits,
+            limits: *limits,
         }
     }
 
@@ -64,26 +65,42 @@ impl Shared {
     }
 }
 
+/// How many bytes are read at once.
+const READ_BYTES: usize = 64 * 1024;
+
 /// One thread: it shares nothing but [`Shared`] with the others.
 pub(crate) struct Worker {
     /// Which cell of a meter is its own.
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pools: Rc<Pools>,
-    /// Connections of visitors.
-    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) guests: Rc<Guests>,
     /// Requests that wait for an instance to come back.
     pub(crate) parked: Cell<usize>,
+    pub(crate) dates: Dates,
+    scratch: RefCell<Scratch>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
+}
+
+/// Room that whoever is at work uses: what cannot go on at once is copied out of it. So a connection
+/// that waits holds no buffer, and what is at work stays near the processor.
+pub(crate) struct Scratch {
+    /// What was read just now.
+    pub(crate) read: Box<[u8]>,
+    /// What is to be said.
+    pub(crate) said: Vec<u8>,
 }
 
 impl Worker {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Self {
+        let scratch = Scratch { read: vec![0; READ_BYTES].into(), said: Vec::new() };
         Self {
             index,
             pools: Rc::new(Pools::new(&shared.limits)),
-            connections: Arc::new(AtomicUsize::new(0)),
+            guests: Rc::default(),
             parked: Cell::new(0),
+            dates: Dates::default(),
+            scratch: RefCell::new(scratch),
             table: RefCell::new(Cache::new(shared.table.clone())),
             shared,
         }
@@ -92,5 +109,12 @@ impl Worker {
     /// The routes in force at this moment.
     pub(crate) fn table(&self) -> Arc<Table> {
         self.table.borrow_mut().load().clone()
+    }
+
+    /// The room of the thread, until it is let go: never over a wait.
+    pub(crate) fn scratch(&self) -> RefMut<'_, Scratch> {
+        let mut scratch = self.scratch.borrow_mut();
+        scratch.said.clear();
+        scratch
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::StatusCode;
 use toehold_core::model::AppName;
 use toehold_core::wire::proxy::RefusedCounter;
 
@@ -40,8 +39,8 @@ impl AppMeter {
     }
 
     /// The proxy itself answered with this status.
-    pub(crate) fn refused(&self, thread: usize, status: StatusCode) {
-        if let Some(at) = STATUSES.iter().position(|&it| it == status.as_u16()) {
+    pub(crate) fn refused(&self, thread: usize, status: u16) {
+        if let Some(at) = STATUSES.iter().position(|&it| it == status) {
             count(&self.cells[thread].refused[at]);
         }
     }

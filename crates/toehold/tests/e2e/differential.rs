@@ -263,7 +263,7 @@ impl Drop for Proxy {
 
 /// Every message of the corpus, by its name.
 fn corpus() -> BTreeMap<String, Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proxy/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../http/corpus");
     let files = std::fs::read_dir(folder).expect("the corpus is there");
     let paths = files.map(|it| it.expect("a file").path());
     let messages = paths.filter(|it| it.extension().is_some_and(|it| it == "http")).map(|path| {

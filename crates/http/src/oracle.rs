@@ -1,71 +1,20 @@
-//! The head of a request, by RFC 9112 without its lenient parts.
+//! The head of a request read a second time: slowly, a byte at a time, and without a library. What is
+//! let in must be the same to both.
 
-/// How the body of a request ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// After so many bytes; 0 where there is none.
-    Length(u64),
-    /// After the last chunk.
-    Chunked,
-}
+use crate::body::Framing;
+use crate::field::MAX_FIELDS;
+use crate::head::{Refusal, is_token, is_value};
 
 /// What of a head decides where the next request begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) framing: Framing,
-    /// It asks to go on in another protocol.
+    /// It asks to go on in another protocol, and has no body.
     pub(crate) upgrade: bool,
 }
 
-/// Why a request is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It can be read in two ways, or in none. The text says what is wrong with it.
-    Malformed(&'static str),
-    /// The head is larger than allowed.
-    HeadTooLarge,
-    /// A method that a proxy in front of apps does not serve.
-    Method,
-    /// Neither HTTP/1.0 nor HTTP/1.1.
-    Version,
-    /// The head took too long to arrive.
-    HeadTooSlow,
-}
-
-/// Finds the end of a head in `bytes`, of which `seen` were searched before. `Some(n)`: the head is
-/// the first `n` bytes. A single empty line before it is part of it, as RFC 9112 (2.2) wishes.
-pub(crate) fn end(
-    bytes: &[u8],
-    seen: &mut usize,
-    max_bytes: usize,
-) -> Result<Option<usize>, Refusal> {
-    let text = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let skipped = bytes.len() - text.len();
-    // Something that is no HTTP at all (a TLS greeting, say) is refused at its first byte and not
-    // when its time is over.
-    let may_begin = |first: u8| is_token(first) || (skipped == 0 && first == b'\r');
-    if !text.first().is_none_or(|&first| may_begin(first)) {
-        return Err(Refusal::Malformed("the request does not begin with a method"));
-    }
-    let mut from = *seen;
-    while let Some(at) = bytes[from..].iter().position(|&b| b == b'\n').map(|at| from + at) {
-        if at == 0 || bytes[at - 1] != b'\r' {
-            return Err(Refusal::Malformed("a line ends in a line feed alone"));
-        }
-        if at >= 3 && &bytes[at - 3..at] == b"\r\n\r" {
-            return if at < max_bytes { Ok(Some(at + 1)) } else { Err(Refusal::HeadTooLarge) };
-        }
-        from = at + 1;
-    }
-    if bytes.len() >= max_bytes {
-        return Err(Refusal::HeadTooLarge);
-    }
-    *seen = bytes.len();
-    Ok(None)
-}
-
 /// Reads a whole head, its empty line included.
-pub(crate) fn check(head: &[u8], max_headers: usize) -> Result<Head, Refusal> {
+pub(crate) fn check(head: &[u8]) -> Result<Head, Refusal> {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let mut lines =
         head.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -74,7 +23,7 @@ pub(crate) fn check(head: &[u8], max_headers: usize) -> Result<Head, Refusal> {
     let mut count = 0;
     for line in lines.take_while(|line| !line.is_empty()) {
         count += 1;
-        if count > max_headers {
+        if count > MAX_FIELDS {
             return Err(Refusal::HeadTooLarge);
         }
         fields.take(line)?;
@@ -164,7 +113,10 @@ impl<'a> Fields<'a> {
         // The length alone rules out nearly all names before they are compared.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value)?,
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
+            // What is no text names no protocol.
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade = std::str::from_utf8(value).is_ok();
+            }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 self.connection_upgrade |= value
                     .split(|&b| b == b',')
@@ -233,35 +185,10 @@ impl<'a> Fields<'a> {
         }
         let framing =
             if self.chunked { Framing::Chunked } else { Framing::Length(self.length.unwrap_or(0)) };
-        Ok(Head { framing, upgrade: is_http_11 && self.upgrade && self.connection_upgrade })
+        let has_body = framing != Framing::Length(0);
+        let upgrade = is_http_11 && self.upgrade && self.connection_upgrade && !has_body;
+        Ok(Head { framing, upgrade })
     }
-}
-
-/// A byte of a method or of a header's name.
-pub(crate) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
-}
-
-/// A byte of a header's value: text, a space or a tab.
-pub(crate) const fn is_value(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// Whether a target holds only what a URI may hold, and what browsers send beside it. A fragment

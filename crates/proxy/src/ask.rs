@@ -1,0 +1,131 @@
+//! What a visitor asks, made ready to be sent.
+
+mod upload;
+
+use std::sync::Arc;
+
+use toehold_core::model::{Number, Track};
+use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
+
+use crate::headers::{self, Id, Told};
+use crate::host;
+use crate::page::{Form, Page};
+use crate::route::App;
+use crate::visitor::Visitor;
+use crate::worker::Worker;
+
+pub(crate) use crate::ask::upload::{Fault, Halt, Upload};
+
+/// The most room that the proxy's own fields need in a head, in bytes, but for long hosts.
+const OWN_FIELDS_BYTES: usize = 256;
+
+/// A request.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) id: Id,
+    /// It is a `HEAD`: its answer has no body.
+    pub(crate) to_head: bool,
+    pub(crate) version: Version,
+    /// The connection is for another request behind this one.
+    pub(crate) keep_alive: bool,
+    /// How a page of the proxy's own is said.
+    pub(crate) form: Form,
+    /// It asks to go on in another protocol, and that is passed on.
+    pub(crate) upgrade: bool,
+    pub(crate) upload: Upload,
+    /// Where it goes, or why nowhere. Whoever answers it takes this out.
+    pub(crate) goal: Result<Goal, Page>,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(crate) struct Goal {
+    pub(crate) app: Arc<App>,
+    /// The arm that the visitor's cookie names.
+    pub(crate) kept: Option<(Track, Number)>,
+    /// Whether carrying it out twice has the effect of once.
+    pub(crate) idempotent: bool,
+}
+
+impl Ask {
+    /// Reads the request at the beginning of `bytes`, whose head ends at `end`. With it comes how
+    /// many bytes belong to it, as far as they are there.
+    pub(crate) fn read(
+        worker: &Worker,
+        visitor: &Visitor,
+        bytes: &[u8],
+        end: usize,
+    ) -> Result<(Self, usize), Refusal> {
+        let mut room = fields();
+        let request = Request::read(&bytes[..end], &mut room)?;
+        let id = Id::of(&request);
+        let mut goal = goal(worker, &request);
+        let max_bytes = goal.as_ref().map_or(0, |goal| goal.app.max_body_bytes);
+        let (mut head, mut used) = (Vec::new(), end);
+        if let Ok(goal) = &goal {
+            goal.app.meter.earn(worker.index);
+            let told = Told { peer: &visitor.peer, https: visitor.https, id: &id };
+            head.reserve(end + OWN_FIELDS_BYTES);
+            headers::to_instance(&request, told, &mut head);
+        }
+        let mut upload =
+            Upload::new(head, request.body(), max_bytes, request.expects_continue, visitor.moved);
+        let fault = match upload.take(&bytes[end..]) {
+            Ok(taken) => {
+                used += taken;
+                None
+            }
+            Err(fault) => Some(fault.page()),
+        };
+        let too_large = matches!(request.framing, Framing::Length(length) if length > max_bytes);
+        let fault = if too_large { Some(Fault::TooLarge.page()) } else { fault };
+        if let (Ok(Goal { app, .. }), Some(page)) = (&goal, fault) {
+            app.meter.refused(worker.index, page.status);
+            goal = Err(page);
+        }
+        let ask = Self {
+            id,
+            to_head: request.method == "HEAD",
+            version: request.version,
+            keep_alive: request.keep_alive,
+            form: form(&request),
+            upgrade: headers::upgrade(&request).is_some(),
+            upload,
+            goal,
+        };
+        Ok((ask, used))
+    }
+
+    /// What its answer says of the connection.
+    pub(crate) const fn connection(&self, stays: bool) -> Option<&'static str> {
+        match (stays, self.version) {
+            (true, Version::Http11) => None,
+            (true, Version::Http10) => Some("keep-alive"),
+            (false, _) => Some("close"),
+        }
+    }
+}
+
+fn goal(worker: &Worker, request: &Request<'_, '_>) -> Result<Goal, Page> {
+    let table = worker.table();
+    let host = host::name(request.host.unwrap_or_default());
+    let app = table.app(&host).ok_or(Page::NO_APP)?.clone();
+    let kept = if app.sticky && app.is_split() {
+        let cookies = request.fields.iter().filter(|it| Name::of(it.name) == Name::Cookie);
+        table.key.read(&app.name, cookies.map(|it| it.value))
+    } else {
+        None
+    };
+    // RFC 9110, 9.2.2.
+    let idempotent =
+        matches!(request.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
+    Ok(Goal { app, kept, idempotent })
+}
+
+/// HTML for who asks for it, else text.
+fn form(request: &Request<'_, '_>) -> Form {
+    let accepts = |value: &[u8]| value.windows(9).any(|it| it.eq_ignore_ascii_case(b"text/html"));
+    let mut fields = request.fields.iter();
+    let html = fields.any(|it| Name::of(it.name) == Name::Accept && accepts(it.value));
+    if html { Form::Html } else { Form::Text }
+}

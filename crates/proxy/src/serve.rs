@@ -1,0 +1,46 @@
+//! A visitor's connection is served: one request after the other, until one side has enough.
+//!
+//! While it waits for a request it holds neither a buffer nor a request: only its socket and a
+//! timer.
+
+mod next;
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Poll;
+
+use tokio::net::TcpStream;
+
+use crate::exchange;
+use crate::guests::Guest;
+use crate::serve::next::{Next, next};
+use crate::visitor::{After, Visitor};
+use crate::worker::Worker;
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, guest: Guest) {
+    poll_fn(|cx| {
+        guest.is_served_by(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let mut visitor = Visitor::new(&worker, stream, peer.ip());
+    loop {
+        let after = match next(&worker, &mut visitor).await {
+            Next::Ask(ask) => {
+                visitor.begins();
+                // Apart, so that a connection that waits does not hold the room for it.
+                Box::pin(exchange::exchange(&worker, &mut visitor, ask)).await
+            }
+            Next::Refused(page) => exchange::refuse(&worker, &mut visitor, page).await,
+            Next::End => return,
+        };
+        match after {
+            After::Next => {}
+            After::Close => return,
+            After::Linger => return visitor.linger(&worker).await,
+            After::Reset => return visitor.socket.reset_at_end(),
+        }
+    }
+}

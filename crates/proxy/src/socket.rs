@@ -1,0 +1,144 @@
+//! A socket, read and written only when it is ready, and bytes that one does not take yet.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// The most room that is kept for bytes that wait, once they are gone.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct Socket(TcpStream);
+
+impl Socket {
+    pub(crate) const fn new(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+
+    /// Reads what is there; 0: nothing will come any more.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(space);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Writes what there is room for.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    /// Writes what there is room for of two pieces, the second behind the first.
+    fn poll_write_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        [first, second]: [&[u8]; 2],
+    ) -> Poll<io::Result<usize>> {
+        if second.is_empty() {
+            return self.poll_write(cx, first);
+        }
+        if first.is_empty() {
+            return self.poll_write(cx, second);
+        }
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        Pin::new(&mut self.0).poll_write_vectored(cx, &both)
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    /// It will not end as if all had been said: the other side sees it break off.
+    pub(crate) fn reset_at_end(&self) {
+        // Where the other side is gone already there is nobody to tell.
+        let _ = self.0.set_zero_linger();
+    }
+
+    /// Whether nothing was heard on it as far as is known here: no end, no reset, no bytes. What the
+    /// kernel has heard since this thread last asked for news, which it does each millisecond when
+    /// it is busy, is not known yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+}
+
+/// Bytes that were said and that a socket did not take yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Sends two pieces, the second behind the first. What the socket does not take waits here.
+    pub(crate) fn send(
+        &mut self,
+        socket: &mut Socket,
+        cx: &mut Context<'_>,
+        [first, second]: [&[u8]; 2],
+    ) -> io::Result<()> {
+        let mut sent = 0;
+        while self.is_empty() && sent < first.len() + second.len() {
+            let rest = [first.get(sent..).unwrap_or_default(), behind(second, first.len(), sent)];
+            match socket.poll_write_both(cx, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(wrote) => sent += wrote?,
+                Poll::Pending => break,
+            }
+        }
+        self.bytes.extend_from_slice(first.get(sent..).unwrap_or_default());
+        self.bytes.extend_from_slice(behind(second, first.len(), sent));
+        Ok(())
+    }
+
+    /// Sends what waits.
+    pub(crate) fn poll_flush(
+        &mut self,
+        socket: &mut Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.sent < self.bytes.len() {
+            match ready!(socket.poll_write(cx, &self.bytes[self.sent..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                wrote => self.sent += wrote,
+            }
+        }
+        self.sent = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// How much of what waits was taken since it waits: it grows while the other side reads.
+    pub(crate) const fn taken(&self) -> usize {
+        self.sent
+    }
+
+    /// Gives back the room.
+    pub(crate) fn free(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What is left of a second piece once so many bytes of both were sent.
+fn behind(second: &[u8], first: usize, sent: usize) -> &[u8] {
+    second.get(sent.saturating_sub(first)..).unwrap_or_default()
+}

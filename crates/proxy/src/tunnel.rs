@@ -1,0 +1,110 @@
+//! A connection that goes on in another protocol: bytes passed both ways until one side ends.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use crate::attempt::Answered;
+use crate::socket::{Socket, Unsent};
+use crate::upstream::Line;
+use crate::visitor::{After, Visitor};
+use crate::worker::{Scratch, Worker};
+
+/// A visitor and an instance that agreed to go on in another protocol.
+struct Tunnel<'a> {
+    worker: &'a Worker,
+    line: Line,
+    /// What the instance did not take yet.
+    up: Unsent,
+    /// Which side has closed its end.
+    visitor_ended: bool,
+    instance_ended: bool,
+    /// When something was carried last.
+    moved: Instant,
+    /// When it ends at the latest, once one side has, or the proxy is to stop.
+    ends_by: Option<Instant>,
+}
+
+/// Joins them until one of them ends, nothing was carried for too long, or the proxy stops. The
+/// request stays in flight until then.
+pub(crate) async fn tunnel(worker: &Worker, visitor: &mut Visitor, answered: Answered) -> After {
+    let Answered { line, flight, .. } = answered;
+    let mut tunnel = Tunnel {
+        worker,
+        line,
+        up: Unsent::default(),
+        visitor_ended: false,
+        instance_ended: false,
+        moved: Instant::now(),
+        ends_by: None,
+    };
+    let ended = poll_fn(|cx| tunnel.poll(cx, visitor)).await;
+    if let Err(error) = ended {
+        tracing::trace!(%error, "an upgraded connection broke off");
+    }
+    drop(flight);
+    After::Close
+}
+
+impl Tunnel<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, visitor: &mut Visitor) -> Poll<io::Result<()>> {
+        let worker = self.worker;
+        // What was sent before the answer came.
+        if !visitor.held.is_empty() {
+            let early = std::mem::take(&mut visitor.held);
+            self.up.send(&mut self.line.socket, cx, [&early, &[]])?;
+        }
+        while !self.visitor_ended {
+            let passed =
+                poll_pass(cx, worker, &mut visitor.socket, &mut self.line.socket, &mut self.up);
+            let Poll::Ready(passed) = passed else { break };
+            self.visitor_ended = !passed?;
+            self.moved = Instant::now();
+        }
+        while !self.instance_ended {
+            let passed = poll_pass(
+                cx,
+                worker,
+                &mut self.line.socket,
+                &mut visitor.socket,
+                &mut visitor.unsent,
+            );
+            let Poll::Ready(passed) = passed else { break };
+            self.instance_ended = !passed?;
+            self.moved = Instant::now();
+        }
+        if self.visitor_ended && self.instance_ended {
+            return Poll::Ready(Ok(()));
+        }
+        let limits = &worker.shared.limits;
+        if self.visitor_ended || self.instance_ended || worker.guests.are_sent_home() {
+            self.ends_by.get_or_insert_with(|| Instant::now() + limits.tunnel_farewell);
+        }
+        let idle = self.moved + limits.tunnel_idle;
+        let deadline = self.ends_by.map_or(idle, |by| by.min(idle));
+        visitor.watch.poll(cx, deadline).map(Ok)
+    }
+}
+
+/// Passes on what one side said, and its end. The answer is whether it may say more.
+fn poll_pass(
+    cx: &mut Context<'_>,
+    worker: &Worker,
+    from: &mut Socket,
+    to: &mut Socket,
+    unsent: &mut Unsent,
+) -> Poll<io::Result<bool>> {
+    if !unsent.is_empty() {
+        ready!(unsent.poll_flush(to, cx))?;
+    }
+    let Scratch { read, .. } = &mut *worker.scratch();
+    let count = ready!(from.poll_read(cx, read))?;
+    if count == 0 {
+        // Its other end may be gone; then there is nobody to tell.
+        let _ = ready!(to.poll_shutdown(cx));
+        return Poll::Ready(Ok(false));
+    }
+    unsent.send(to, cx, [&read[..count], &[]])?;
+    Poll::Ready(Ok(true))
+}

@@ -1,0 +1,165 @@
+//! A visitor's connection, as whoever works on its requests knows it.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::headers;
+use crate::socket::{Socket, Unsent};
+use crate::watch::Watch;
+use crate::worker::{Scratch, Worker};
+
+/// The longest a closed connection is read on so that the visitor gets to read the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The most bytes that are read and thrown away then.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// The most bytes of later requests that are read while one is answered.
+const AHEAD_BYTES: usize = 64 * 1024;
+
+/// A visitor.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) socket: Socket,
+    /// What was read and not used yet.
+    pub(crate) held: Vec<u8>,
+    /// What it did not take yet.
+    pub(crate) unsent: Unsent,
+    /// Since when it takes nothing of that.
+    blocked_since: Option<Instant>,
+    /// When something came or went last.
+    pub(crate) moved: Instant,
+    pub(crate) watch: Watch,
+    /// The address at the other end, as an app is told it.
+    pub(crate) peer: String,
+    /// Whether it came over TLS.
+    pub(crate) https: bool,
+    /// How many requests were begun on it.
+    requests: u32,
+}
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It is for the next one.
+    Next,
+    /// Everything was said and read: it ends.
+    Close,
+    /// Everything was said; the visitor may still be sending.
+    Linger,
+    /// Not everything was said, and that must not look as if it were.
+    Reset,
+}
+
+impl Visitor {
+    /// One that comes just now.
+    pub(crate) fn new(worker: &Worker, stream: TcpStream, peer: IpAddr) -> Self {
+        let now = Instant::now();
+        Self {
+            socket: Socket::new(stream),
+            held: Vec::new(),
+            unsent: Unsent::default(),
+            blocked_since: None,
+            moved: now,
+            watch: Watch::new(now + worker.shared.limits.idle),
+            peer: headers::address(peer),
+            https: false,
+            requests: 0,
+        }
+    }
+
+    /// A request is begun.
+    pub(crate) const fn begins(&mut self) {
+        self.requests += 1;
+    }
+
+    /// Whether the request that was begun last is the last that is taken.
+    pub(crate) fn is_last(&self, worker: &Worker) -> bool {
+        worker.guests.are_sent_home()
+            || self.requests >= worker.shared.limits.requests_per_connection
+    }
+
+    /// Says two pieces, the second behind the first, as far as it takes them in now.
+    pub(crate) fn say(&mut self, cx: &mut Context<'_>, pieces: [&[u8]; 2]) -> io::Result<()> {
+        self.unsent.send(&mut self.socket, cx, pieces)
+    }
+
+    /// Ready when it has taken in everything that was said.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = self.unsent.taken();
+        let flushed = self.unsent.poll_flush(&mut self.socket, cx);
+        if flushed.is_ready() {
+            self.blocked_since = None;
+        } else if self.blocked_since.is_none() || self.unsent.taken() > before {
+            self.blocked_since = Some(Instant::now());
+        }
+        flushed
+    }
+
+    /// Since when it takes nothing of what was said.
+    pub(crate) const fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since
+    }
+
+    /// Ready when it went away; what it sends meanwhile is kept, within bounds, for later.
+    pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {
+        while self.held.len() < AHEAD_BYTES {
+            let mut scratch = worker.scratch();
+            match ready!(self.socket.poll_read(cx, &mut scratch.read)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(count) => self.held.extend_from_slice(&scratch.read[..count]),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// What comes of `work`, unless the visitor goes away before.
+    pub(crate) async fn while_there<T>(
+        &mut self,
+        worker: &Worker,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll_left(cx, worker).map(|()| None),
+        })
+        .await
+    }
+
+    /// Says that nothing more comes, then reads on for a moment: a socket that is closed with unread
+    /// input is reset, and takes the answer with it.
+    pub(crate) async fn linger(&mut self, worker: &Worker) {
+        let until = Instant::now() + LINGER;
+        let (mut thrown_away, mut closed) = (0, false);
+        poll_fn(|cx| {
+            if self.watch.poll(cx, until).is_ready() {
+                return Poll::Ready(());
+            }
+            if !closed {
+                if ready!(self.socket.poll_shutdown(cx)).is_err() {
+                    return Poll::Ready(());
+                }
+                closed = true;
+            }
+            while thrown_away < LINGER_BYTES {
+                let Scratch { read, .. } = &mut *worker.scratch();
+                match ready!(self.socket.poll_read(cx, read)) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => thrown_away += count,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
