@@ -65,7 +65,8 @@ impl Ask {
         if let Ok(goal) = &goal {
             goal.app.meter.earn(worker.index);
             let told = Told { peer: &visitor.peer, https: visitor.https, id: &id };
-            head.reserve(end + OWN_FIELDS_BYTES);
+            // With all of the body that is there behind it.
+            head.reserve(bytes.len() + OWN_FIELDS_BYTES);
             headers::to_instance(&request, told, &mut head);
         }
         let mut upload =

@@ -104,7 +104,7 @@ impl Attempt<'_> {
                 other => return other,
             }
         }
-        let opening = visitor.while_there(self.worker, pools.open(self.instance));
+        let opening = Box::pin(visitor.while_there(self.worker, pools.open(self.instance)));
         let line = opening.await.ok_or(Trouble::Gone)?.map_err(|it| Trouble::of_dial(&it))?;
         self.over(line, visitor, ask).await
     }

@@ -14,6 +14,8 @@ use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
 
 /// Answers a request: by an instance, or with a page that says why not.
+///
+/// What is rare is put apart (`Box::pin`) here and below, so that the room each request needs is small.
 pub(crate) async fn exchange(
     worker: &Rc<Worker>,
     visitor: &mut Visitor,
@@ -21,17 +23,17 @@ pub(crate) async fn exchange(
 ) -> After {
     let goal = match std::mem::replace(&mut ask.goal, Err(Page::NO_APP)) {
         Ok(goal) => goal,
-        Err(page) => return refuse_ask(worker, visitor, &ask, page).await,
+        Err(page) => return Box::pin(refuse_ask(worker, visitor, &ask, page)).await,
     };
     let meter = goal.app.meter.clone();
     match Run::new(worker, &goal, ask.upload.came().0).finish(visitor, &mut ask).await {
         Ok(answered) if answered.head.status == 101 => {
-            tunnel::tunnel(worker, visitor, answered).await
+            Box::pin(tunnel::tunnel(worker, visitor, answered)).await
         }
         Ok(answered) => relay::relay(worker, visitor, &mut ask, answered).await,
         Err(Stop::Page(page)) => {
             meter.refused(worker.index, page.status);
-            refuse_ask(worker, visitor, &ask, page).await
+            Box::pin(refuse_ask(worker, visitor, &ask, page)).await
         }
         Err(Stop::Gone) => After::Reset,
     }

@@ -12,8 +12,9 @@ use crate::limits::Limits;
 #[derive(Debug, Default)]
 pub(crate) struct Guests {
     next: Cell<u64>,
-    /// Those that are there, and how to wake whoever serves them.
-    wakers: RefCell<BTreeMap<u64, Option<Waker>>>,
+    count: Cell<usize>,
+    /// How to wake whoever serves them.
+    wakers: RefCell<BTreeMap<u64, Waker>>,
     by_client: RefCell<HashMap<IpAddr, u32>>,
     stopping: Cell<bool>,
 }
@@ -27,8 +28,8 @@ pub(crate) struct Guest {
 
 impl Guests {
     /// How many are there.
-    pub(crate) fn count(&self) -> usize {
-        self.wakers.borrow().len()
+    pub(crate) const fn count(&self) -> usize {
+        self.count.get()
     }
 
     /// Whether the proxy is to stop.
@@ -39,7 +40,7 @@ impl Guests {
     /// The proxy is to stop: whoever serves a visitor looks at that at once.
     pub(crate) fn send_home(&self) {
         self.stopping.set(true);
-        for waker in self.wakers.borrow().values().flatten() {
+        for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }
     }
@@ -59,7 +60,7 @@ impl Guests {
             *count += 1;
         }
         let number = self.next.replace(self.next.get() + 1);
-        self.wakers.borrow_mut().insert(number, None);
+        self.count.set(self.count.get() + 1);
         Some(Guest { guests: self.clone(), number, client })
     }
 }
@@ -79,13 +80,14 @@ fn client(from: IpAddr) -> Option<IpAddr> {
 impl Guest {
     /// Whoever serves it is called by this waker, for as long as it is there.
     pub(crate) fn is_served_by(&self, waker: &Waker) {
-        self.guests.wakers.borrow_mut().insert(self.number, Some(waker.clone()));
+        self.guests.wakers.borrow_mut().insert(self.number, waker.clone());
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         let guests = &self.guests;
+        guests.count.set(guests.count.get() - 1);
         guests.wakers.borrow_mut().remove(&self.number);
         let Some(client) = self.client else { return };
         let mut by_client = guests.by_client.borrow_mut();

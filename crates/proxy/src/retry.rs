@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
     ) -> Result<Answered, Stop> {
         let repeatable = self.goal.idempotent && ask.upload.is_small();
         if repeatable && !ask.upload.has_come() {
-            self.read_whole(visitor, ask).await?;
+            Box::pin(self.read_whole(visitor, ask)).await?;
         }
         // The body may have taken a while to arrive.
         self.look()?;
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
                 }
             }
             let worker = self.worker;
-            visitor.while_there(worker, self.park()).await.ok_or(Stop::Gone)??;
+            Box::pin(visitor.while_there(worker, self.park())).await.ok_or(Stop::Gone)??;
         }
     }
 

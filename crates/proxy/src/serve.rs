@@ -33,13 +33,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
                 // Apart, so that a connection that waits does not hold the room for it.
                 Box::pin(exchange::exchange(&worker, &mut visitor, ask)).await
             }
-            Next::Refused(page) => exchange::refuse(&worker, &mut visitor, page).await,
+            Next::Refused(page) => Box::pin(exchange::refuse(&worker, &mut visitor, page)).await,
             Next::End => return,
         };
         match after {
             After::Next => {}
             After::Close => return,
-            After::Linger => return visitor.linger(&worker).await,
+            After::Linger => return Box::pin(visitor.linger(&worker)).await,
             After::Reset => return visitor.socket.reset_at_end(),
         }
     }

@@ -60,6 +60,8 @@ pub(crate) struct Upload {
     /// repeatable.
     bytes: Vec<u8>,
     sent: usize,
+    /// Something of the request was sent, be it of these bytes or of those before.
+    is_begun: bool,
     /// What is still to come of the body.
     body: Body,
     /// How many bytes of content came, and how many may.
@@ -88,6 +90,7 @@ impl Upload {
         Self {
             bytes: head,
             sent: 0,
+            is_begun: false,
             body,
             content: 0,
             max_content,
@@ -133,12 +136,13 @@ impl Upload {
 
     /// Whether anything of it was sent.
     pub(crate) const fn is_begun(&self) -> bool {
-        self.sent > 0
+        self.is_begun
     }
 
     /// It will be sent from its beginning. Only where all of it is there.
     pub(crate) const fn rewind(&mut self) {
         self.sent = 0;
+        self.is_begun = false;
     }
 
     /// Whether all of it can be read before any of it is sent.
@@ -196,7 +200,10 @@ impl Upload {
                     Ok(0) => {
                         return Poll::Ready(Err(Halt::Instance(io::ErrorKind::WriteZero.into())));
                     }
-                    Ok(count) => self.sent += count,
+                    Ok(count) => {
+                        self.sent += count;
+                        self.is_begun = true;
+                    }
                     Err(error) => return Poll::Ready(Err(Halt::Instance(error))),
                 }
                 if self.streams {
@@ -211,14 +218,42 @@ impl Upload {
             // What was sent is not needed again: such a request is not repeated.
             self.bytes.clear();
             self.sent = 0;
-            self.keep(visitor, &read[..count])?;
+            self.pass(cx, visitor, instance, &read[..count])?;
         }
+    }
+
+    /// Sends what came as far as the instance takes it now; the rest of it waits.
+    fn pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        visitor: &mut Visitor,
+        instance: &mut Socket,
+        came: &[u8],
+    ) -> Result<(), Halt> {
+        if !matches!(self.body, Body::Length(_)) {
+            return self.keep(visitor, came);
+        }
+        self.arrives();
+        let taken = self.body.take(came).map_err(|_| Halt::Visitors(Fault::Broken))?;
+        self.content += taken.content;
+        visitor.held.extend_from_slice(&came[taken.bytes..]);
+        let sent = match instance.poll_write(cx, &came[..taken.bytes]) {
+            Poll::Ready(wrote) => wrote.map_err(Halt::Instance)?,
+            Poll::Pending => 0,
+        };
+        self.bytes.extend_from_slice(&came[sent..taken.bytes]);
+        Ok(())
+    }
+
+    /// A piece of the body came.
+    fn arrives(&mut self) {
+        self.moved = Instant::now();
+        self.waits_since = None;
     }
 
     /// Takes what came; what is behind the body is the visitor's next request.
     fn keep(&mut self, visitor: &mut Visitor, came: &[u8]) -> Result<(), Halt> {
-        self.moved = Instant::now();
-        self.waits_since = None;
+        self.arrives();
         let used = self.take(came).map_err(Halt::Visitors)?;
         visitor.held.extend_from_slice(&came[used..]);
         Ok(())

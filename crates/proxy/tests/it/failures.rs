@@ -143,6 +143,20 @@ async fn a_post_that_was_sent_is_not_repeated_and_a_get_is_once() {
 }
 
 #[tokio::test]
+async fn a_body_of_which_a_part_was_sent_is_not_sent_on_elsewhere() {
+    let stage = Stage::start().await;
+    let two = Origin::start(2);
+    // It reads a little and closes, which resets what is still being sent.
+    let (mut one, addr) = says(1, b"").await;
+    one.addr = addr;
+    stage.apply(routes(1, vec![stable(1_000, &[&one]), canary(1, &[&two])])).await;
+    let body = "x".repeat(1_000_000);
+    let answer = stage.client().await.ask(Method::POST, "/echo", &[], body).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{}", answer.body);
+    assert_eq!(two.requests(), 0);
+}
+
+#[tokio::test]
 async fn a_post_that_could_not_be_sent_goes_elsewhere() {
     let stage = Stage::start().await;
     let (mut one, two) = (Origin::start(1), Origin::start(2));

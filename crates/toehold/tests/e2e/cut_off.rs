@@ -22,6 +22,8 @@ fn starts(port: &Port) -> Vec<u32> {
 
 /// Kills the newest start, and waits for the next.
 async fn dies_and_is_started_again(port: &Port) {
+    // It may be healthy before it has written down anything.
+    port.until("it was started", async || !starts(port).is_empty()).await;
     let before = starts(port);
     let last = *before.last().expect("it was started");
     let pid = i32::try_from(last).ok().and_then(Pid::from_raw).expect("a process id");
