@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod balance;
 pub mod boot;
+pub mod certificates;
 pub mod check;
 pub mod decide;
 pub mod draft;

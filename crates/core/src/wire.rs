@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod api;
 pub mod call;
+pub mod certificates;
 pub mod proxy;
 
 use serde::{Deserialize, Serialize};

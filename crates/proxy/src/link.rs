@@ -57,9 +57,13 @@ async fn talk(
     writer.send(hello).await?;
     let (answers, mut to_send) = mpsc::channel(16);
     let listening = async {
-        while let Some(ToProxy::Routes(routes)) = reader.next().await? {
+        while let Some(told) = reader.next().await? {
+            let answer = match told {
+                ToProxy::Routes(routes) => desk.take(routes),
+                ToProxy::Certificates(certificates) => take::drop_certificates(&certificates),
+            };
             // The other half is gone only when this is no longer polled.
-            let _ = answers.send(desk.take(routes)).await;
+            let _ = answers.send(answer).await;
         }
         Ok(())
     };

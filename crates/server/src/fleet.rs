@@ -6,6 +6,7 @@ mod agents;
 mod machines;
 mod proxies;
 mod shares;
+mod shown;
 mod strangers;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use toehold_core::model::{Digest, InstanceId, MachineName};
 use toehold_core::wire::Order;
 use toehold_core::wire::agent::{LogFrom, LogPiece, Placed, Placement, Report, ToAgent};
+use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{ProxyReport, Routes};
 use toehold_host::link::{self, LinkError};
 use tokio::net::TcpListener;
@@ -24,6 +26,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::{Authority, AuthorityError};
+
+pub use shown::NotShown;
 
 /// How long an agent or a proxy may be silent before it counts as away.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -132,6 +136,7 @@ struct Known {
     questions: BTreeMap<MachineName, Questions>,
     proxy: Option<ProxyReported>,
     next_request: u64,
+    next_link: u64,
 }
 
 /// The links.
@@ -140,6 +145,8 @@ pub struct Fleet {
     placements: watch::Sender<BTreeMap<MachineName, Placement>>,
     routes: watch::Sender<Option<Routes>>,
     applied: watch::Sender<Applied>,
+    certificates: watch::Sender<Option<Certificates>>,
+    shown: watch::Sender<shown::Shown>,
     news: watch::Sender<u64>,
 }
 
@@ -152,6 +159,8 @@ impl Fleet {
             placements: watch::Sender::new(BTreeMap::new()),
             routes: watch::Sender::new(None),
             applied: watch::Sender::new(Applied::default()),
+            certificates: watch::Sender::new(None),
+            shown: watch::Sender::default(),
             news: watch::Sender::new(0),
         })
     }

@@ -237,6 +237,12 @@ event_kinds! {
     MessagesJoined = "message.joined",
     /// A system that Toehold tells, or was told by, cannot be reached; or can again.
     OutsideChanged = "outside.changed",
+    /// A host has a certificate, for the first time or a new one.
+    CertificateIssued = "certificate.issued",
+    /// A host got no certificate, and why.
+    CertificateFailed = "certificate.failed",
+    /// A certificate ends soon and could not be renewed.
+    CertificateExpiring = "certificate.expiring",
     /// A token was made.
     TokenCreated = "token.created",
     /// A token was taken back.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{AppName, Arm, InstanceId, Number, Track};
 use crate::time::Timestamp;
 use crate::wire::Order;
+use crate::wire::certificates::Certificates;
 
 /// What the control plane says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ use crate::wire::Order;
 pub enum ToProxy {
     /// Every route there is.
     Routes(Routes),
+    /// Every certificate there is, and every proof for a CA. Not said where none ever was.
+    Certificates(Certificates),
 }
 
 /// Every route there is. What is not in it is not served.
@@ -69,6 +72,19 @@ pub enum FromProxy {
     Refused {
         /// Which.
         order: Order,
+        /// Why.
+        why: String,
+    },
+    /// Certificates are in force: no handshake begun after it sees the ones before, and what the CA
+    /// asks for is answered.
+    Certified {
+        /// [`Certificates::serial`].
+        serial: u64,
+    },
+    /// Certificates were refused; the ones before stay in force.
+    Uncertified {
+        /// [`Certificates::serial`].
+        serial: u64,
         /// Why.
         why: String,
     },

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toehold_core::time::Timestamp;
 use toehold_core::wire::Order;
+use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{FromProxy, ProxyReport, Routes};
 use toehold_host::durable;
 
@@ -138,4 +139,11 @@ impl Desk {
     fn order(&self) -> Order {
         self.applied.borrow().order
     }
+}
+
+/// Certificates came. This proxy speaks no TLS yet, and says so.
+pub(super) fn drop_certificates(certificates: &Certificates) -> FromProxy {
+    let serial = certificates.serial;
+    tracing::warn!(serial, "certificates came and are not used: this proxy speaks no TLS yet");
+    FromProxy::Uncertified { serial, why: "this proxy speaks no TLS yet".to_owned() }
 }

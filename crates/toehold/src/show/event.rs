@@ -41,6 +41,8 @@ const fn tone(kind: EventKind) -> Tone {
         | K::InstanceUnhealthy
         | K::AlertRaised
         | K::MessageFailed
+        | K::CertificateFailed
+        | K::CertificateExpiring
         | K::DecisionRefused
         | K::DiskLow => Tone::Bad,
         K::BuildFixed
@@ -48,6 +50,7 @@ const fn tone(kind: EventKind) -> Tone {
         | K::ReleaseCreated
         | K::RolloutPromoted
         | K::InstanceHealthy
+        | K::CertificateIssued
         | K::AlertCleared => Tone::Good,
         K::RollbackStarted
         | K::Pinned

@@ -107,7 +107,12 @@ pub(crate) const fn of_event(kind: EventKind) -> &'static str {
         | K::DiskLow => "alert",
         K::FlagChanged => "flag",
         K::MessageSent | K::MessageFailed | K::MessagesJoined | K::OutsideChanged => "message",
-        K::TokenCreated | K::TokenRevoked | K::SecretChanged => "key",
+        K::TokenCreated
+        | K::TokenRevoked
+        | K::SecretChanged
+        | K::CertificateIssued
+        | K::CertificateFailed
+        | K::CertificateExpiring => "key",
         K::AppCreated | K::Started => "toehold",
     }
 }
@@ -128,6 +133,8 @@ pub(crate) const fn tone(kind: EventKind) -> &'static str {
         | K::MessageFailed
         | K::ForgeUnreachable
         | K::ReportFailed
+        | K::CertificateFailed
+        | K::CertificateExpiring
         | K::DecisionRefused
         | K::DiskLow => "bad",
         K::BuildFixed
@@ -136,6 +143,7 @@ pub(crate) const fn tone(kind: EventKind) -> &'static str {
         | K::RolloutPromoted
         | K::InstanceHealthy
         | K::AlertCleared
+        | K::CertificateIssued
         | K::ForgeReached => "good",
         _ => "plain",
     }

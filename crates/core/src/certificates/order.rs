@@ -1,0 +1,274 @@
+//! What is kept of a host, and what is to be done about it now.
+
+use serde::{Deserialize, Serialize};
+
+use crate::certificates::{Certificate, FIRST_WAIT, Origin, is_expiring, renew_at, tried_again_at};
+use crate::model::Digest;
+use crate::time::Timestamp;
+
+/// How often in a row the first CA may fail before the other is asked in turn with it.
+const PATIENCE: u32 = 3;
+
+/// How many failures are remembered: as many as an hour may have.
+const REMEMBERED: usize = crate::certificates::FAILURES_AN_HOUR;
+
+/// The longest text of a failure that is kept, in characters.
+const WHY_CHARS: usize = 1_000;
+
+/// What is kept of a host; its key is not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// What it has now.
+    pub certificate: Option<Certificate>,
+    /// The SHA-256 of what is kept with its key, which names that.
+    pub pair: Option<Digest>,
+    /// When an order was begun whose outcome is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Timestamp>,
+    /// The orders that failed since the last that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+    /// When the CA itself wishes that it be renewed (RFC 9773).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished_at: Option<Timestamp>,
+    /// What was said of its end.
+    #[serde(default)]
+    pub told: Told,
+}
+
+/// What was said of a certificate's end: each is said once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That it ends soon.
+    Soon,
+    /// That it has ended.
+    Ended,
+}
+
+/// Orders that failed, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// How many.
+    pub count: u32,
+    /// When the last few did, oldest first.
+    pub recent: Vec<Timestamp>,
+    /// When the next is begun.
+    pub again_at: Timestamp,
+    /// Why the last did, in words.
+    pub why: String,
+}
+
+/// The CAs, each by the URL of its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Directories<'a> {
+    /// The one that is asked first.
+    pub first: &'a str,
+    /// The one that is asked where that one fails for a while.
+    pub fallback: Option<&'a str>,
+}
+
+/// Which CA is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one of `directory`.
+    First,
+    /// The one of `fallback_directory`.
+    Fallback,
+}
+
+/// What is to be done about a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A certificate is to be asked for.
+    Now(Which),
+    /// Nothing before this.
+    At(Timestamp),
+    /// Nothing: it is not ours to renew.
+    Never,
+}
+
+/// An order that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub why: String,
+    /// When the CA will hear of it again, where it said so.
+    pub not_before: Option<Timestamp>,
+    /// From 0 to 1: how much longer than need be is waited.
+    pub chance: f64,
+}
+
+impl Kept {
+    /// What is to be done now. `chance`, from 0 to 1, is the same each time for a host. A certificate
+    /// of a CA that is not asked any more, such as one for trying things out, is renewed at once.
+    #[must_use]
+    pub fn ask(&self, now: Timestamp, chance: f64, of: Directories<'_>) -> Ask {
+        let due = match &self.certificate {
+            None => Some(Timestamp::default()),
+            Some(it) if of.have_gone_from(&it.from) => Some(Timestamp::default()),
+            Some(it) => renew_at(it, chance).map(|at| self.wished_at.map_or(at, |it| it.min(at))),
+        };
+        let Some(due) = due else { return Ask::Never };
+        // One that was cut off cost the CA something, too.
+        let cut_off = self.begun_at.map(|at| at.plus(FIRST_WAIT));
+        let after_trouble = self.trouble.as_ref().map(|it| it.again_at);
+        let at = [Some(due), cut_off, after_trouble].into_iter().flatten().max().unwrap_or(due);
+        if at > now { Ask::At(at) } else { Ask::Now(self.which(of.fallback.is_some())) }
+    }
+
+    fn which(&self, has_fallback: bool) -> Which {
+        let failed = self.trouble.as_ref().map_or(0, |it| it.count);
+        let in_turn = failed >= PATIENCE && (failed - PATIENCE).is_multiple_of(2);
+        if has_fallback && in_turn { Which::Fallback } else { Which::First }
+    }
+
+    /// An order is begun.
+    #[must_use]
+    pub fn begun(self, now: Timestamp) -> Self {
+        Self { begun_at: Some(now), ..self }
+    }
+
+    /// An order brought a certificate.
+    #[must_use]
+    pub fn issued(certificate: Certificate, pair: Digest) -> Self {
+        Self { certificate: Some(certificate), pair: Some(pair), ..Self::default() }
+    }
+
+    /// An order failed. What it has stays.
+    #[must_use]
+    pub fn failed(self, attempt: Attempt) -> Self {
+        let Attempt { at, why, not_before, chance } = attempt;
+        let (mut count, mut recent) =
+            self.trouble.map_or((0, Vec::new()), |it| (it.count, it.recent));
+        count = count.saturating_add(1);
+        recent.push(at);
+        recent.drain(..recent.len().saturating_sub(REMEMBERED));
+        let again_at = tried_again_at(count, &recent, not_before, chance);
+        let why = why.chars().take(WHY_CHARS).collect();
+        let trouble = Some(Trouble { count, recent, again_at, why });
+        Self { begun_at: None, trouble, ..self }
+    }
+
+    /// Whether it ends soon, or has ended, and could not be renewed.
+    #[must_use]
+    pub fn is_expiring(&self, now: Timestamp) -> bool {
+        self.certificate.as_ref().is_some_and(|it| is_expiring(it, now))
+    }
+
+    /// What is to be said of its end and was not said yet.
+    #[must_use]
+    pub fn to_tell(&self, now: Timestamp) -> Option<Told> {
+        let certificate = self.certificate.as_ref()?;
+        let told = match certificate {
+            it if it.not_after <= now => Told::Ended,
+            it if is_expiring(it, now) => Told::Soon,
+            _ => Told::Nothing,
+        };
+        (told > self.told).then_some(told)
+    }
+}
+
+impl Directories<'_> {
+    fn have_gone_from(self, origin: &Origin) -> bool {
+        match origin {
+            Origin::File => false,
+            Origin::Acme { directory } => {
+                directory != self.first && Some(directory.as_str()) != self.fallback
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    const ONE: Directories<'_> = Directories { first: "https://ca.example.com", fallback: None };
+    const BOTH: Directories<'_> = Directories { fallback: Some("https://b.example.com"), ..ONE };
+
+    fn start() -> Timestamp {
+        Timestamp::from_ms(1_800_000_000_000)
+    }
+
+    fn certificate(from: Origin) -> Certificate {
+        let (not_before, not_after) = (start(), start().plus(DAY * 90));
+        Certificate { names: vec!["shop.example.com".into()], not_before, not_after, from }
+    }
+
+    fn issued() -> Kept {
+        of("https://ca.example.com")
+    }
+
+    fn of(directory: &str) -> Kept {
+        let from = Origin::Acme { directory: directory.into() };
+        Kept::issued(certificate(from), Digest::of(b"pair"))
+    }
+
+    fn failed(kept: Kept, at: Timestamp) -> Kept {
+        kept.failed(Attempt { at, why: "no".into(), not_before: None, chance: 0.0 })
+    }
+
+    #[test]
+    fn what_is_to_be_done_follows_from_what_is_kept() {
+        let begun = Kept::default().begun(start());
+        let wished = Kept { wished_at: Some(start().plus(DAY)), ..issued() };
+        let file = Kept { certificate: Some(certificate(Origin::File)), ..Kept::default() };
+        let minute = |count| start().plus(Duration::from_mins(count));
+        for (what, kept, now, ask) in [
+            ("nothing yet", Kept::default(), start(), Ask::Now(Which::First)),
+            ("fresh", issued(), start(), Ask::At(start().plus(DAY * 60))),
+            ("due", issued(), start().plus(DAY * 60), Ask::Now(Which::First)),
+            ("cut off", begun.clone(), minute(0), Ask::At(minute(1))),
+            ("cut off a while ago", begun, minute(1), Ask::Now(Which::First)),
+            ("failed", failed(Kept::default(), start()), minute(0), Ask::At(minute(1))),
+            ("waited", failed(Kept::default(), start()), minute(1), Ask::Now(Which::First)),
+            ("the CA wishes", wished.clone(), start(), Ask::At(start().plus(DAY))),
+            ("the CA wished", wished, start().plus(DAY), Ask::Now(Which::First)),
+            ("of the other", of("https://b.example.com"), start(), Ask::At(start().plus(DAY * 60))),
+            ("of one before", of("https://try.example.com"), start(), Ask::Now(Which::First)),
+            ("of a file", file, start().plus(DAY * 90), Ask::Never),
+        ] {
+            assert_eq!(kept.ask(now, 0.0, BOTH), ask, "{what}");
+        }
+    }
+
+    #[test]
+    fn after_three_failures_the_other_ca_is_asked_in_turn() {
+        let mut kept = issued();
+        let mut asked = Vec::new();
+        for _ in 0..6 {
+            let now = kept.trouble.as_ref().map_or(start().plus(DAY * 60), |it| it.again_at);
+            assert_eq!(kept.ask(now, 0.0, ONE), Ask::Now(Which::First));
+            asked.push(kept.ask(now, 0.0, BOTH));
+            kept = failed(kept, now);
+        }
+        let (first, other) = (Ask::Now(Which::First), Ask::Now(Which::Fallback));
+        assert_eq!(asked, [first, first, first, other, first, other]);
+        assert!(kept.certificate.is_some(), "what it has stays");
+        assert_eq!(kept.trouble.map(|it| (it.count, it.recent.len())), Some((6, 5)));
+    }
+
+    #[test]
+    fn its_end_is_said_when_it_is_near_and_when_it_has_come_each_once() {
+        let mut kept = issued();
+        let mut said = Vec::new();
+        for day in 0..100 {
+            if let Some(told) = kept.to_tell(start().plus(DAY * day)) {
+                said.push((day, told));
+                kept.told = told;
+            }
+        }
+        assert_eq!(said, [(76, Told::Soon), (90, Told::Ended)]);
+        assert_eq!(Kept::default().to_tell(start()), None);
+    }
+}
