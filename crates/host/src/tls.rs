@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub use mutual::{acceptor, fingerprint, known_connector};
@@ -51,6 +52,14 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 /// The first certificate of a PEM text. An error says what is wrong with it.
 pub fn first_certificate(pem: &[u8]) -> Result<CertificateDer<'static>, String> {
     certificates(pem)?.into_iter().next().ok_or_else(|| "no certificate is in it".to_owned())
+}
+
+/// Whether a chain and a key, both PEM, belong together. An error says what is wrong.
+pub fn check_pair(chain: &[u8], key: &[u8]) -> Result<(), String> {
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the key: {error}"))?;
+    CertifiedKey::from_der(certificates(chain)?, key, &provider())
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {

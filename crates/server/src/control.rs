@@ -9,6 +9,7 @@ mod build_events;
 mod builds;
 mod carry_out;
 mod causes;
+mod certificates;
 mod events;
 mod exposed;
 mod fetch;
@@ -296,6 +297,8 @@ impl Control {
         let alertmanager = alertmanager.transpose().map_err(ControlError::Setting)?;
         let redis = parts.settings.redis.clone();
         let mirror = redis.as_ref().map(mirror::prepare).transpose()?;
+        let acme = parts.settings.acme.as_ref();
+        let keeper = acme.map(|acme| certificates::prepare(acme, &parts.layout)).transpose()?;
         let apps = apps::Apps::load(&parts.store).await?;
         let machines = machines::Machines::load(&parts.store).await?;
         let control = Arc::new_cyclic(|itself| Self {
@@ -333,6 +336,12 @@ impl Control {
         }
         if let (Some(settings), Some(mirror)) = (redis, mirror) {
             control.tasks.spawn(mirror::run(Arc::clone(&control), settings, mirror));
+        }
+        match keeper {
+            Some(keeper) => {
+                control.tasks.spawn(certificates::run(Arc::clone(&control), keeper));
+            }
+            None => certificates::take_back(&control).await?,
         }
         poll::begin(&control);
         report::begin(&control);

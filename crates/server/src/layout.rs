@@ -46,6 +46,8 @@ impl Layout {
         keys => "keys",
         /// The key Toehold logs in to machines with.
         ssh_key => "keys/ssh",
+        /// Certificates with their keys, and the accounts with those who give them.
+        certificates => "keys/tls",
         /// The host keys machines are made with.
         host_keys => "keys/hosts",
         /// The apps' secrets, readable by the owner alone.

@@ -3,6 +3,7 @@
 //! Floors, from the ground: [`clock`] and [`secret`]; then the rooms that do work and do not know
 //! each other; then [`control`], the only room that knows many; then [`door`].
 
+pub mod acme;
 mod address;
 pub mod alertmanager;
 pub mod ansible;

@@ -3,7 +3,7 @@
 //! Files are readable by their owner alone; of tokens and sessions the store holds only hashes; the
 //! values of apps' secrets are never in the store.
 
-mod file;
+pub mod file;
 mod keys;
 mod link;
 mod random;

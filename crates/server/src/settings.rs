@@ -13,7 +13,7 @@ use thiserror::Error;
 use toehold_core::model::AppName;
 
 use crate::source::webhook::Forge;
-use crate::{alertmanager, mirror, notify};
+use crate::{acme, alertmanager, mirror, notify};
 
 pub use forge::{ForgeSettings, GithubApp, Poll};
 pub use machines::{Deadline, Idle, MachineSettings};
@@ -61,6 +61,7 @@ struct Raw {
     dashboard_url: Option<String>,
     alertmanager: Option<alertmanager::Settings>,
     redis: Option<mirror::Settings>,
+    acme: Option<acme::Settings>,
     keep: Keep,
     machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
@@ -82,6 +83,7 @@ impl Default for Raw {
             dashboard_url: None,
             alertmanager: None,
             redis: None,
+            acme: None,
             keep: Keep::default(),
             machines: MachineSettings::default(),
             apps: BTreeMap::new(),
@@ -95,8 +97,8 @@ impl From<Raw> for Settings {
         let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
         let messages =
             notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
-        let (alertmanager, redis) = (raw.alertmanager, raw.redis);
-        Self { listen, api, public_url, messages, alertmanager, redis, keep, machines, apps }
+        let (alertmanager, redis, acme) = (raw.alertmanager, raw.redis, raw.acme);
+        Self { listen, api, public_url, messages, alertmanager, redis, acme, keep, machines, apps }
     }
 }
 
@@ -117,6 +119,8 @@ pub struct Settings {
     pub alertmanager: Option<alertmanager::Settings>,
     /// The Redis that flags are mirrored into.
     pub redis: Option<mirror::Settings>,
+    /// The CA that is asked for certificates.
+    pub acme: Option<acme::Settings>,
     /// What is kept of the past.
     pub keep: Keep,
     /// Machines other than the one Toehold runs on.
@@ -208,6 +212,7 @@ impl Settings {
         let told = self.alertmanager.iter_mut();
         told.flat_map(|it| [&mut it.token_file, &mut it.ca_file]).flatten().for_each(place);
         self.redis.iter_mut().flat_map(mirror::Settings::files).for_each(place);
+        self.acme.iter_mut().flat_map(acme::Settings::files).for_each(place);
         for forge in self.apps.values_mut().flat_map(AppSettings::forges_mut) {
             forge.files().for_each(place);
         }
@@ -219,6 +224,9 @@ impl Settings {
         let wrong =
             |source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) };
         let settings: Self = toml::from_str(text).map_err(wrong)?;
+        if let Some(acme) = &settings.acme {
+            acme.check().map_err(|why| wrong(serde::de::Error::custom(why)))?;
+        }
         for (app, set) in &settings.apps {
             for (forge, set) in set.forges() {
                 set.check(forge).map_err(|why| {

@@ -2,6 +2,10 @@
 
 #[path = "door/ask.rs"]
 mod ask;
+#[path = "door/front.rs"]
+mod front;
+#[path = "door/pebble.rs"]
+mod pebble;
 #[path = "door/pretend.rs"]
 mod pretend;
 #[path = "door/redis_server.rs"]
@@ -13,6 +17,8 @@ mod stage;
 #[path = "door/webdriver.rs"]
 mod webdriver;
 
+#[path = "door/acme.rs"]
+mod acme;
 #[path = "door/act.rs"]
 mod act;
 #[path = "door/alertmanager.rs"]

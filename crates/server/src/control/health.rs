@@ -32,6 +32,7 @@ impl Control {
         findings.push(self.message_health().await);
         findings.extend(self.machine_findings());
         findings.extend(self.reach_findings());
+        findings.extend(self.certificate_finding().await);
         findings
     }
 

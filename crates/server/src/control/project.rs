@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{MutexGuard, PoisonError};
 
 use toehold_core::model::{App, AppName, Instance, MachineName, Release, Track};
+use toehold_core::spec::{ProxySpec, Spec};
 use toehold_core::wire::Order;
 use toehold_core::wire::agent::Placed;
 use toehold_core::wire::proxy::{AppRoute, Routes};
@@ -169,17 +170,25 @@ impl Control {
     }
 }
 
+/// How an app is reached is said by the release that serves everyone, never by a canary.
+fn reached(loaded: &Loaded) -> ProxySpec {
+    let arm = loaded.app.route.arms.iter().find(|arm| arm.track == Track::Stable);
+    let release = arm.and_then(|arm| loaded.releases.get(&arm.release));
+    release.map_or_else(|| Spec::default().proxy, |release| release.spec.proxy.clone())
+}
+
+/// The hosts an app answers to, in lower case.
+pub(super) fn hosts(loaded: &Loaded) -> impl Iterator<Item = String> {
+    reached(loaded).hosts.into_iter().map(|host| host.to_ascii_lowercase())
+}
+
 fn route(loaded: &Loaded) -> AppRoute {
     let app = &loaded.app;
-    let arm = app.route.arms.iter().find(|arm| arm.track == Track::Stable);
-    let release = arm.and_then(|arm| loaded.releases.get(&arm.release));
-    // How an app is reached is said by the release that serves everyone, never by a canary.
-    let default = toehold_core::spec::Spec::default().proxy;
-    let proxy = release.map_or(default, |release| release.spec.proxy.clone());
+    let proxy = reached(loaded);
     AppRoute {
         app: app.name.clone(),
         rev: app.route.rev,
-        hosts: proxy.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        hosts: hosts(loaded).collect(),
         arms: app.route.arms.clone(),
         sticky: proxy.sticky,
         timeout: proxy.timeout,

@@ -34,7 +34,7 @@ pub enum FileError {
 }
 
 /// Makes a folder, and those above it, for its owner alone.
-pub(super) fn make_dir(path: &Path) -> Result<(), FileError> {
+pub fn make_dir(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -44,7 +44,7 @@ pub(super) fn make_dir(path: &Path) -> Result<(), FileError> {
 
 /// The file's text; `None` where it is not there. One that others may read is closed to them
 /// first.
-pub(super) fn read(path: &Path) -> Result<Option<String>, FileError> {
+pub fn read(path: &Path) -> Result<Option<String>, FileError> {
     let outcome = (|| {
         let metadata = fs::metadata(path)?;
         if metadata.mode() & 0o077 != 0 {
@@ -61,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, FileError> {
 }
 
 /// Writes the file whole: durable, and never half there.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), FileError> {
+pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     place(path, text, |fresh| fs::rename(fresh, path))
 }
 

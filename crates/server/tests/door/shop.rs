@@ -29,6 +29,20 @@ pub(crate) fn written() -> Txn {
     written_with(|_| {})
 }
 
+/// All of it; the release that serves answers to these hosts.
+pub(crate) fn written_for(hosts: &[&str]) -> Txn {
+    let mut txn = written();
+    let mut serves = release(42, EVIL);
+    serves.spec.proxy.hosts = hosts.iter().map(ToString::to_string).collect();
+    let put = Write::put("release/shop/00000042".parse().expect("a key"), &serves);
+    for write in &mut txn.writes {
+        if write.key() == put.key() {
+            write.clone_from(&put);
+        }
+    }
+    txn
+}
+
 /// All of it, with the app in some other way.
 pub(crate) fn written_with(change: impl FnOnce(&mut App)) -> Txn {
     let mut app = app();

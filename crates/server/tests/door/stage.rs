@@ -51,6 +51,17 @@ impl Stage {
     /// One in whose store something was written before, set up in some other way.
     pub(crate) async fn with(before: Txn, set_up: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
+        Self::on(folder, before, set_up, Arc::new(SystemClock), 1).await
+    }
+
+    /// One in a folder that another may have been in, by a clock, in an epoch.
+    pub(crate) async fn on(
+        folder: TempDir,
+        before: Txn,
+        set_up: impl FnOnce(&mut Settings),
+        clock: Arc<dyn Clock>,
+        epoch: u64,
+    ) -> Self {
         let layout = Layout::new(folder.path().to_owned());
         for path in [
             layout.run(),
@@ -69,7 +80,7 @@ impl Stage {
         let mut settings = Settings { api: address, ..Settings::default() };
         set_up(&mut settings);
         let shutdown = CancellationToken::new();
-        let parts = parts(&layout, settings, before, &shutdown).await;
+        let parts = Parts { epoch, ..parts(&layout, settings, before, clock, &shutdown).await };
         let (fleet, authority) = (Arc::clone(&parts.fleet), Arc::clone(&parts.authority));
         // In a box: each test would carry all of it.
         let starting = Box::pin(Control::start(parts, shutdown.clone()));
@@ -124,10 +135,16 @@ impl Stage {
 
     /// Ends everything, as a signal would.
     pub(crate) async fn end(self) {
+        let _folder = self.end_but_for_its_folder().await;
+    }
+
+    /// The same; what lies in its folder stays for another one.
+    pub(crate) async fn end_but_for_its_folder(self) -> TempDir {
         self.shutdown.cancel();
         drop(self.ended_with_the_test);
         self.served.await.expect("the door closes");
         self.control.ended().await;
+        self.folder
     }
 }
 
@@ -135,6 +152,7 @@ async fn parts(
     layout: &Layout,
     settings: Settings,
     before: Txn,
+    clock: Arc<dyn Clock>,
     shutdown: &CancellationToken,
 ) -> Parts {
     let store: Arc<dyn Store> =
@@ -142,7 +160,6 @@ async fn parts(
     if !before.writes.is_empty() {
         store.commit(before).await.expect("it can be written");
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let keys = Keys::open(layout.root()).expect("keys can be made");
     let flags = Flags::open(Arc::clone(&store), Arc::clone(&clock)).await;
     let fleet = Fleet::new();

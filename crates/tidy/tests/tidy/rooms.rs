@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 9] = [
     &["secret"],
     &["authority"],
     &[
+        "acme",
         "alertmanager",
         "ansible",
         "builder",

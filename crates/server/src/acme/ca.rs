@@ -1,0 +1,135 @@
+//! A CA that can be asked for certificates.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use instant_acme::Account;
+use toehold_core::certificates::{Challenge, Refusal, Which};
+use tokio::sync::Mutex;
+
+use super::http::Http;
+use super::order::{self, Failed, Issued};
+use super::proof::Proof;
+use super::{Settings, account};
+
+/// How often an order is begun anew where the CA only missed a number that is used once.
+const TRIES: usize = 4;
+
+/// A CA, and our account with it.
+pub struct Ca {
+    directory: String,
+    host: String,
+    email: Option<String>,
+    challenge: Challenge,
+    http: Http,
+    account_file: PathBuf,
+    /// Of two orders at once, the second finds the account that the first has made.
+    account: Mutex<Option<Account>>,
+}
+
+impl Ca {
+    /// The one of the settings; its account is kept in `folder`. `None` where there is no such one.
+    /// An error says what is wrong with the settings, and where.
+    pub fn new(settings: &Settings, which: Which, folder: &Path) -> Result<Option<Self>, String> {
+        let (directory, ca_file, prefix) = match which {
+            Which::First => (Some(&settings.directory), &settings.ca_file, ""),
+            Which::Fallback => {
+                (settings.fallback_directory.as_ref(), &settings.fallback_ca_file, "fallback_")
+            }
+        };
+        let Some(directory) = directory else { return Ok(None) };
+        let read = |path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|error| format!("acme.{prefix}ca_file: {}: {error}", path.display()))
+        };
+        let pem = ca_file.as_ref().map(read).transpose()?;
+        let http =
+            Http::new(directory, pem).map_err(|why| format!("acme.{prefix}directory: {why}"))?;
+        let email = settings.email.clone();
+        let uri = directory.parse::<hyper::Uri>().ok();
+        let host = uri.as_ref().and_then(|it| it.host()).unwrap_or_default().to_owned();
+        Ok(Some(Self {
+            account_file: account::place(folder, directory, email.as_deref()),
+            directory: directory.clone(),
+            host,
+            email,
+            challenge: settings.challenge,
+            http,
+            account: Mutex::default(),
+        }))
+    }
+
+    /// Its host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The URL of its directory.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// How it is proved to it that a host is ours.
+    #[must_use]
+    pub const fn challenge(&self) -> Challenge {
+        self.challenge
+    }
+
+    /// Orders a certificate for `host`. `show` is to show the CA a proof, and to answer once
+    /// everyone does whom the CA could ask; the proof is not needed any more when this ends.
+    pub async fn order<F>(
+        &self,
+        host: &str,
+        show: impl Fn(Proof) -> F + Send + Sync,
+    ) -> Result<Issued, Failed>
+    where
+        F: Future<Output = Result<(), Refusal>> + Send,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let account = self.account().await?;
+            let failed = match order::run(&account, self, host, &show).await {
+                Ok(issued) => return Ok(issued),
+                Err(refusal) => refusal,
+            };
+            match &failed {
+                Refusal::Said { kind, .. } if kind == "badNonce" && tries < TRIES => {}
+                Refusal::Said { kind, .. } if kind == "accountDoesNotExist" && tries < TRIES => {
+                    self.forget_account().await;
+                }
+                _ => return Err(Failed { refusal: failed, wait: self.http.wait() }),
+            }
+        }
+    }
+
+    async fn account(&self) -> Result<Account, Failed> {
+        let mut account = self.account.lock().await;
+        if let Some(account) = &*account {
+            return Ok(account.clone());
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let email = self.email.as_deref();
+            match account::open(&self.account_file, &self.http, &self.directory, email).await {
+                Ok(opened) => return Ok(account.insert(opened).clone()),
+                Err(error) => {
+                    let refusal = order::refusal(&error);
+                    let missed =
+                        matches!(&refusal, Refusal::Said { kind, .. } if kind == "badNonce");
+                    if !missed || tries >= TRIES {
+                        return Err(Failed { refusal, wait: self.http.wait() });
+                    }
+                }
+            }
+        }
+    }
+
+    async fn forget_account(&self) {
+        *self.account.lock().await = None;
+        account::forget(&self.account_file);
+    }
+}

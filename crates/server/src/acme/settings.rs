@@ -1,0 +1,128 @@
+//! `[acme]` of server.toml: which CA is asked for certificates, and how.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toehold_core::certificates::{Challenge, Directories};
+
+/// Let's Encrypt, for certificates that count.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// `[acme]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Whether certificates are asked for; one that is there is shown also where not.
+    pub enabled: bool,
+    /// Whether the operator has read the terms of the CA, and of the fallback, and agrees.
+    pub agree_to_terms: bool,
+    /// Where the CA writes to.
+    pub email: Option<String>,
+    /// The URL of the CA's directory.
+    pub directory: String,
+    /// A PEM file of the only authorities that may vouch for the directory itself.
+    pub ca_file: Option<PathBuf>,
+    /// The directory of a CA that is asked where the first fails for a while.
+    pub fallback_directory: Option<String>,
+    /// The same as `ca_file`, for the fallback.
+    pub fallback_ca_file: Option<PathBuf>,
+    /// How it is proved that a host is ours.
+    pub challenge: Challenge,
+    /// Whether who comes by HTTP to a host that has a certificate is sent to HTTPS.
+    pub redirect: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            agree_to_terms: false,
+            email: None,
+            directory: LETS_ENCRYPT.into(),
+            ca_file: None,
+            fallback_directory: None,
+            fallback_ca_file: None,
+            challenge: Challenge::Http01,
+            redirect: true,
+        }
+    }
+}
+
+impl Settings {
+    /// The files they name.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.ca_file, &mut self.fallback_ca_file].into_iter().flatten()
+    }
+
+    /// The CAs that are asked.
+    #[must_use]
+    pub fn directories(&self) -> Directories<'_> {
+        Directories { first: &self.directory, fallback: self.fallback_directory.as_deref() }
+    }
+
+    /// What is wrong with them, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.enabled && !self.agree_to_terms {
+            return Err(format!(
+                "[acme]: read the terms of the CA, which {} names as `termsOfService`, and say \
+                 `agree_to_terms = true`",
+                self.directory
+            ));
+        }
+        let urls = [
+            ("directory", Some(&self.directory)),
+            ("fallback_directory", self.fallback_directory.as_ref()),
+        ];
+        for (key, url) in urls {
+            if url.is_some_and(|url| !url.starts_with("https://")) {
+                return Err(format!("acme.{key}: it begins with https://, as ACME demands"));
+            }
+        }
+        if self.fallback_directory.as_ref() == Some(&self.directory) {
+            return Err("acme.fallback_directory: it is the same as `directory`".to_owned());
+        }
+        if self.fallback_ca_file.is_some() && self.fallback_directory.is_none() {
+            return Err("acme.fallback_ca_file: say `fallback_directory`, too".to_owned());
+        }
+        let is_address = |it: &String| {
+            it.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
+                && it.chars().all(|c| c.is_ascii_graphic() && c != ',' && c != '?')
+        };
+        if self.email.as_ref().is_some_and(|it| !is_address(it)) {
+            return Err("acme.email: write it as name@example.com".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_and_says_what_to_write() {
+        let with = |change: fn(&mut Settings)| {
+            let mut settings = Settings { agree_to_terms: true, ..Settings::default() };
+            change(&mut settings);
+            settings.check()
+        };
+        assert_eq!(with(|_| {}), Ok(()));
+        assert_eq!(with(|it| it.email = Some("ops@example.com".into())), Ok(()));
+        assert_eq!(with(|it| (it.enabled, it.agree_to_terms) = (false, false)), Ok(()));
+        let cases: [(fn(&mut Settings), &str); 6] = [
+            (|it| it.agree_to_terms = false, "agree_to_terms = true"),
+            (
+                |it| it.directory = "http://ca.example.com".into(),
+                "acme.directory: it begins with https://",
+            ),
+            (|it| it.fallback_directory = Some("x".into()), "acme.fallback_directory: it begins"),
+            (|it| it.fallback_directory = Some(LETS_ENCRYPT.into()), "the same as `directory`"),
+            (|it| it.fallback_ca_file = Some("ca.pem".into()), "say `fallback_directory`"),
+            (|it| it.email = Some("a@b.c, d@e.f".into()), "name@example.com"),
+        ];
+        for (change, says) in cases {
+            let why = with(change).expect_err(says);
+            assert!(why.contains(says), "{why}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! One order, from its beginning to what is written down of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use toehold_core::certificates::{self, Attempt, Kept, Refusal, Which};
+use toehold_core::model::{Digest, EventKind};
+use toehold_core::tell::chain;
+use toehold_core::wire::certificates::Pair;
+
+use super::{Control, Keeper};
+use crate::acme::{Failed, Issued, Proof};
+use crate::fleet::NotShown;
+use crate::secret::random_bytes;
+
+/// The longest an order may take, whatever it waits for.
+const ORDER: Duration = Duration::from_mins(6);
+
+/// Orders a certificate, and keeps what came of it.
+pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>, host: String, which: Which) {
+    let (kept, ..) = keeper.held.get(&host);
+    keeper.keep(&control, &host, kept.begun(control.clock().now()), None).await;
+    let late = || Failed { refusal: Refusal::TooLong, wait: None };
+    let show = |proof| keeper.prove(&control, &host, proof);
+    let ordered = tokio::time::timeout(ORDER, keeper.ca(which).order(&host, show)).await;
+    match ordered.unwrap_or_else(|_| Err(late())) {
+        Ok(issued) => keeper.issued(&control, &host, which, issued).await,
+        Err(failed) => keeper.failed(&control, &host, which, failed).await,
+    }
+    keeper.held.ended(&host);
+    keeper.show(&control);
+}
+
+impl Keeper {
+    /// Has every proxy show a proof.
+    async fn prove(&self, control: &Control, host: &str, proof: Proof) -> Result<(), Refusal> {
+        self.held.prove(host, proof);
+        let serial = self.show(control);
+        control.parts.fleet.shown(serial).await.map_err(|error| match error {
+            NotShown::NoProxy => Refusal::NoProxy,
+            NotShown::Refused(_) | NotShown::Silent => Refusal::Unshown(error.to_string()),
+        })
+    }
+
+    async fn issued(&self, control: &Control, host: &str, which: Which, issued: Issued) {
+        let Issued { certificate, pair } = issued;
+        let digest = match self.put(host, pair.clone()).await {
+            Ok(digest) => digest,
+            Err(why) => {
+                let refusal = Refusal::Unusable(why);
+                self.failed(control, host, which, Failed { refusal, wait: None }).await;
+                return;
+            }
+        };
+        let (before, _, app) = self.held.get(host);
+        let until = certificate.not_after;
+        let renewed = before.certificate.is_some();
+        let text = certificates::issued(host, self.ca(which).host(), until, renewed);
+        let facts = serde_json::json!({
+            "host": host, "directory": self.ca(which).directory(), "names": certificate.names,
+            "not_before": certificate.not_before, "not_after": until, "renewed": renewed,
+        });
+        let event = super::tell::event(control, app, EventKind::CertificateIssued, text, facts);
+        self.held.have(host, pair);
+        self.keep(control, host, Kept::issued(certificate, digest.clone()), Some(event)).await;
+        self.shelf.tidy(host, Some(&digest));
+    }
+
+    /// The disk may be slow.
+    async fn put(&self, host: &str, pair: Pair) -> Result<Digest, String> {
+        let (shelf, host) = (self.shelf.clone(), host.to_owned());
+        let put = tokio::task::spawn_blocking(move || shelf.put(&host, &pair)).await;
+        put.map_err(|error| error.to_string())?.map_err(|error| chain(&error))
+    }
+
+    async fn failed(&self, control: &Control, host: &str, which: Which, failed: Failed) {
+        let ca = self.ca(which);
+        let now = control.clock().now();
+        let why = certificates::why(host, ca.host(), ca.challenge(), &failed.refusal);
+        let not_before = failed.wait.map(|wait| now.plus(wait));
+        let attempt = Attempt { at: now, why: why.clone(), not_before, chance: chance() };
+        let (before, _, app) = self.held.get(host);
+        let kept = before.failed(attempt);
+        let Some(trouble) = &kept.trouble else { return };
+        let text = certificates::failed(host, &why, trouble.again_at);
+        let facts = serde_json::json!({
+            "host": host, "directory": ca.directory(), "challenge": ca.challenge(),
+            "failures": trouble.count, "again_at": trouble.again_at,
+            "not_after": kept.certificate.as_ref().map(|it| it.not_after),
+        });
+        let event = super::tell::event(control, app, EventKind::CertificateFailed, text, facts);
+        self.keep(control, host, kept, Some(event)).await;
+    }
+}
+
+/// From 0 to 1, at random.
+fn chance() -> f64 {
+    f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX)
+}
