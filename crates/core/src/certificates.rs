@@ -7,6 +7,7 @@ mod public;
 mod read;
 mod retry;
 mod said;
+mod wished;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ pub use public::{NotPublic, why_not_public};
 pub use read::{Read, read};
 pub use retry::{FAILURES_AN_HOUR, FIRST_WAIT, LONGEST_WAIT, tried_again_at};
 pub use said::{Challenge, Refusal, expiring, failed, issued, why};
+pub use wished::{ASKED_AGAIN, Window, asked_again_at};
 
 /// A certificate, without its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ mod order;
 mod proof;
 mod settings;
 mod shelf;
+mod wish;
 
 pub use ca::Ca;
 pub use order::{Failed, Issued};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificates::{Certificate, FIRST_WAIT, Origin, is_expiring, renew_at, tried_again_at};
+use crate::certificates::{
+    Certificate, FIRST_WAIT, LONGEST_WAIT, Origin, is_expiring, renew_at, tried_again_at,
+};
 use crate::model::Digest;
 use crate::time::Timestamp;
 
@@ -115,9 +117,11 @@ impl Kept {
             Some(it) => renew_at(it, chance).map(|at| self.wished_at.map_or(at, |it| it.min(at))),
         };
         let Some(due) = due else { return Ask::Never };
-        // One that was cut off cost the CA something, too.
-        let cut_off = self.begun_at.map(|at| at.plus(FIRST_WAIT));
-        let after_trouble = self.trouble.as_ref().map(|it| it.again_at);
+        // One that was cut off cost the CA something, too. What is yet to come was written by a
+        // clock that has been set back since, and counts for nothing.
+        let cut_off = self.begun_at.filter(|at| *at <= now).map(|at| at.plus(FIRST_WAIT));
+        let trouble = self.trouble.as_ref().filter(|it| it.recent.last() <= Some(&now));
+        let after_trouble = trouble.map(|it| it.again_at);
         let at = [Some(due), cut_off, after_trouble].into_iter().flatten().max().unwrap_or(due);
         if at > now { Ask::At(at) } else { Ask::Now(self.which(of.fallback.is_some())) }
     }
@@ -155,19 +159,31 @@ impl Kept {
         Self { begun_at: None, trouble, ..self }
     }
 
+    /// Whether nothing in it is of use where the host leads nowhere any more: the certificate has
+    /// ended, and what failed did so long ago.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let ended = self.certificate.as_ref().is_none_or(|it| it.not_after <= now);
+        let failed = self.trouble.as_ref().and_then(|it| it.recent.last());
+        let long_ago = |at: &Timestamp| at.plus(LONGEST_WAIT * 2) <= now;
+        ended && failed.is_none_or(long_ago) && self.begun_at.as_ref().is_none_or(long_ago)
+    }
+
     /// Whether it ends soon, or has ended, and could not be renewed.
     #[must_use]
     pub fn is_expiring(&self, now: Timestamp) -> bool {
         self.certificate.as_ref().is_some_and(|it| is_expiring(it, now))
     }
 
-    /// What is to be said of its end and was not said yet.
+    /// What is to be said of its end and was not said yet. While nobody has tried yet to renew it,
+    /// though that is `asked_for`, there is nothing to be said: the machine may have been off.
     #[must_use]
-    pub fn to_tell(&self, now: Timestamp) -> Option<Told> {
+    pub fn to_tell(&self, now: Timestamp, asked_for: bool) -> Option<Told> {
         let certificate = self.certificate.as_ref()?;
+        let is_ours = asked_for && matches!(certificate.from, Origin::Acme { .. });
         let told = match certificate {
             it if it.not_after <= now => Told::Ended,
-            it if is_expiring(it, now) => Told::Soon,
+            it if is_expiring(it, now) && (self.trouble.is_some() || !is_ours) => Told::Soon,
             _ => Told::Nothing,
         };
         (told > self.told).then_some(told)
@@ -232,6 +248,18 @@ mod tests {
             ("cut off a while ago", begun, minute(1), Ask::Now(Which::First)),
             ("failed", failed(Kept::default(), start()), minute(0), Ask::At(minute(1))),
             ("waited", failed(Kept::default(), start()), minute(1), Ask::Now(Which::First)),
+            (
+                "a clock set back",
+                failed(Kept::default(), minute(900)),
+                minute(0),
+                Ask::Now(Which::First),
+            ),
+            (
+                "cut off by then",
+                Kept::default().begun(minute(9)),
+                minute(0),
+                Ask::Now(Which::First),
+            ),
             ("the CA wishes", wished.clone(), start(), Ask::At(start().plus(DAY))),
             ("the CA wished", wished, start().plus(DAY), Ask::Now(Which::First)),
             ("of the other", of("https://b.example.com"), start(), Ask::At(start().plus(DAY * 60))),
@@ -260,15 +288,37 @@ mod tests {
 
     #[test]
     fn its_end_is_said_when_it_is_near_and_when_it_has_come_each_once() {
-        let mut kept = issued();
-        let mut said = Vec::new();
-        for day in 0..100 {
-            if let Some(told) = kept.to_tell(start().plus(DAY * day)) {
-                said.push((day, told));
-                kept.told = told;
+        let both = vec![(76, Told::Soon), (90, Told::Ended)];
+        let untried = vec![(90, Told::Ended)];
+        for (what, mut kept, asked_for, tells) in [
+            ("it was tried", failed(issued(), start().plus(DAY * 61)), true, &both),
+            ("it was not tried", issued(), true, &untried),
+            ("nobody is asked", issued(), false, &both),
+            ("there is none", failed(Kept::default(), start()), true, &vec![]),
+        ] {
+            let mut said = Vec::new();
+            for day in 0..100 {
+                if let Some(told) = kept.to_tell(start().plus(DAY * day), asked_for) {
+                    said.push((day, told));
+                    kept.told = told;
+                }
             }
+            assert_eq!(&said, tells, "{what}");
         }
-        assert_eq!(said, [(76, Told::Soon), (90, Told::Ended)]);
-        assert_eq!(Kept::default().to_tell(start()), None);
+    }
+
+    #[test]
+    fn a_host_that_is_gone_is_forgotten_once_nothing_of_it_is_of_use() {
+        for (what, kept, day) in [
+            ("nothing", Kept::default(), 0),
+            ("it failed", failed(Kept::default(), start()), 1),
+            ("it was begun", Kept::default().begun(start()), 1),
+            ("a certificate", issued(), 90),
+            ("one that failed later", failed(issued(), start().plus(DAY * 90)), 91),
+        ] {
+            assert!(kept.is_over(start().plus(DAY * day)), "{what}");
+            let before = start().plus((DAY * day).saturating_sub(Duration::from_secs(1)));
+            assert_eq!(kept.is_over(before), day == 0, "{what}");
+        }
     }
 }

@@ -99,7 +99,9 @@ pub fn why(host: &str, ca: &str, challenge: Challenge, refusal: &Refusal) -> Str
         Refusal::Said { kind, detail } => {
             let detail = plain::line(detail, THEIRS);
             let said = if detail.is_empty() { kind.as_str() } else { detail.trim_end_matches('.') };
-            format!("{}. It said: {said}", advice(host, ca, challenge, kind))
+            let advice = advice(host, ca, challenge, kind);
+            let end = if advice.ends_with('?') { "" } else { "." };
+            format!("{advice}{end} It said: {said}")
         }
         Refusal::Unasked(why) => {
             format!("{ca} could not be asked: {}", plain::line(why, THEIRS))
@@ -194,7 +196,7 @@ mod tests {
             (
                 Challenge::TlsAlpn01,
                 said("tls", ""),
-                ["shop.example.com:443: does", "port 443 open?. It said: tls"],
+                ["shop.example.com:443: does", "port 443 open? It said: tls"],
             ),
             (Challenge::Http01, said("dns", "NXDOMAIN"), ["A or AAAA record", "NXDOMAIN"]),
             (Challenge::Http01, said("caa", "x"), ["CAA record", "let it name ca.example's"]),

@@ -2,15 +2,17 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use instant_acme::Account;
-use toehold_core::certificates::{Challenge, Refusal, Which};
+use toehold_core::certificates::{Challenge, Refusal, Which, Window};
+use toehold_core::tell;
 use tokio::sync::Mutex;
 
 use super::http::Http;
 use super::order::{self, Failed, Issued};
 use super::proof::Proof;
-use super::{Settings, account};
+use super::{Settings, account, wish};
 
 /// How often an order is begun anew where the CA only missed a number that is used once.
 const TRIES: usize = 4;
@@ -20,6 +22,7 @@ pub struct Ca {
     directory: String,
     host: String,
     email: Option<String>,
+    profile: Option<String>,
     challenge: Challenge,
     http: Http,
     account_file: PathBuf,
@@ -53,6 +56,8 @@ impl Ca {
             directory: directory.clone(),
             host,
             email,
+            // The other CA has other kinds.
+            profile: settings.profile.clone().filter(|_| which == Which::First),
             challenge: settings.challenge,
             http,
             account: Mutex::default(),
@@ -71,17 +76,23 @@ impl Ca {
         &self.directory
     }
 
+    /// The kind of certificate that is asked for, where one is named.
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// How it is proved to it that a host is ours.
     #[must_use]
     pub const fn challenge(&self) -> Challenge {
         self.challenge
     }
 
-    /// Orders a certificate for `host`. `show` is to show the CA a proof, and to answer once
+    /// Orders a certificate for `host`, in place of the chain it `replaces`. `show` is to show the CA a proof, and to answer once
     /// everyone does whom the CA could ask; the proof is not needed any more when this ends.
     pub async fn order<F>(
         &self,
         host: &str,
+        replaces: Option<&str>,
         show: impl Fn(Proof) -> F + Send + Sync,
     ) -> Result<Issued, Failed>
     where
@@ -91,7 +102,7 @@ impl Ca {
         loop {
             tries += 1;
             let account = self.account().await?;
-            let failed = match order::run(&account, self, host, &show).await {
+            let failed = match order::run(&account, self, (host, replaces), &show).await {
                 Ok(issued) => return Ok(issued),
                 Err(refusal) => refusal,
             };
@@ -103,6 +114,13 @@ impl Ca {
                 _ => return Err(Failed { refusal: failed, wait: self.http.wait() }),
             }
         }
+    }
+
+    /// When it wishes that a certificate be renewed, and after how long it is to be asked again;
+    /// `None` where it has no wishes. An error says in words why it could not be asked.
+    pub async fn wish(&self, chain: &str) -> Result<Option<(Window, Duration)>, String> {
+        let account = self.account().await.map_err(|failed| format!("{:?}", failed.refusal))?;
+        wish::ask(&account, chain).await.map_err(|error| tell::chain(&error))
     }
 
     async fn account(&self) -> Result<Account, Failed> {

@@ -13,8 +13,8 @@ use toehold_core::tell::chain;
 use toehold_core::wire::certificates::{KeyPem, Pair};
 use toehold_host::tls;
 
-use super::Ca;
 use super::proof::{self, Proof};
+use super::{Ca, wish};
 
 /// The longest a CA may take to look, and then to sign.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -37,18 +37,30 @@ pub struct Failed {
     pub wait: Option<Duration>,
 }
 
-/// Orders a certificate for `host`, once.
+/// Orders a certificate for a host, once, in place of a chain.
 pub(super) async fn run<F>(
     account: &Account,
     ca: &Ca,
-    host: &str,
+    (host, replaces): (&str, Option<&str>),
     show: &(impl Fn(Proof) -> F + Send + Sync),
 ) -> Result<Issued, Refusal>
 where
     F: Future<Output = Result<(), Refusal>> + Send,
 {
     let names = [Identifier::Dns(host.to_owned())];
-    let mut order = account.new_order(&NewOrder::new(&names)).await.map_err(|it| refusal(&it))?;
+    let named = || {
+        let new = NewOrder::new(&names);
+        ca.profile().map_or_else(|| NewOrder::new(&names), |it| new.profile(it))
+    };
+    let replaced = match replaces.and_then(wish::id) {
+        // A CA that will not hear of what is replaced is asked as if nothing were.
+        Some(id) => account.new_order(&named().replaces(id)).await.ok(),
+        None => None,
+    };
+    let mut order = match replaced {
+        Some(order) => order,
+        None => account.new_order(&named()).await.map_err(|it| refusal(&it))?,
+    };
     prove(&mut order, ca, host, show).await?;
     let policy = RetryPolicy::new().timeout(PATIENCE);
     match order.poll_ready(&policy).await {

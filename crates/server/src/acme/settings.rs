@@ -26,6 +26,9 @@ pub struct Settings {
     pub fallback_directory: Option<String>,
     /// The same as `ca_file`, for the fallback.
     pub fallback_ca_file: Option<PathBuf>,
+    /// The kind of certificate that is asked for, where the CA has several: `shortlived`. The
+    /// fallback is not asked for one.
+    pub profile: Option<String>,
     /// How it is proved that a host is ours.
     pub challenge: Challenge,
     /// Whether who comes by HTTP to a host that has a certificate is sent to HTTPS.
@@ -42,6 +45,7 @@ impl Default for Settings {
             ca_file: None,
             fallback_directory: None,
             fallback_ca_file: None,
+            profile: None,
             challenge: Challenge::Http01,
             redirect: true,
         }
@@ -99,17 +103,20 @@ impl Settings {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Settings);
+
+    fn with(change: Change) -> Result<(), String> {
+        let mut settings = Settings { agree_to_terms: true, ..Settings::default() };
+        change(&mut settings);
+        settings.check()
+    }
+
     #[test]
     fn what_cannot_be_meant_is_refused_and_says_what_to_write() {
-        let with = |change: fn(&mut Settings)| {
-            let mut settings = Settings { agree_to_terms: true, ..Settings::default() };
-            change(&mut settings);
-            settings.check()
-        };
         assert_eq!(with(|_| {}), Ok(()));
         assert_eq!(with(|it| it.email = Some("ops@example.com".into())), Ok(()));
         assert_eq!(with(|it| (it.enabled, it.agree_to_terms) = (false, false)), Ok(()));
-        let cases: [(fn(&mut Settings), &str); 6] = [
+        let cases: [(Change, &str); 6] = [
             (|it| it.agree_to_terms = false, "agree_to_terms = true"),
             (
                 |it| it.directory = "http://ca.example.com".into(),

@@ -34,6 +34,9 @@ impl Shelf {
     }
 
     /// Puts it there, durably; the answer names it.
+    ///
+    /// # Panics
+    /// Never: a pair is texts, which are JSON.
     pub fn put(&self, host: &str, pair: &Pair) -> Result<Digest, FileError> {
         file::make_dir(&self.0)?;
         let kept = File { pair: pair.clone() };

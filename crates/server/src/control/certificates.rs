@@ -4,6 +4,7 @@
 mod ask;
 mod held;
 mod tell;
+mod wish;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) struct Keeper {
     fallback: Option<Ca>,
     shelf: Shelf,
     held: Held,
+    /// Held from when something was read of a host until what comes of it is written.
+    writing: tokio::sync::Mutex<()>,
 }
 
 /// The keeper of the settings; made before anything runs, so that bad settings are found at once.
@@ -54,6 +57,7 @@ pub(super) fn prepare(settings: &Settings, layout: &Layout) -> Result<Arc<Keeper
         settings: settings.clone(),
         shelf: Shelf::new(folder),
         held: Held::default(),
+        writing: tokio::sync::Mutex::default(),
     }))
 }
 
@@ -76,7 +80,7 @@ pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>) {
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
-    let mut orders = JoinSet::new();
+    let (mut orders, mut wishes) = (JoinSet::new(), JoinSet::new());
     let mut changed = control.changed.subscribe();
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -84,6 +88,7 @@ pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>) {
         tokio::select! {
             () = control.shutdown.cancelled() => return,
             Some(_) = orders.join_next() => {}
+            Some(_) = wishes.join_next() => {}
             changed = changed.changed() => if changed.is_err() { return },
             _ = tick.tick() => {}
         }
@@ -93,8 +98,12 @@ pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>) {
             keeper.show(&control);
         }
         keeper.tell_ends(&control, now).await;
+        keeper.forget(&control, now).await;
         if !keeper.settings.enabled {
             continue;
+        }
+        if wishes.is_empty() && keeper.held.has_wishes(now) {
+            wishes.spawn(wish::run(Arc::clone(&control), Arc::clone(&keeper)));
         }
         let free = AT_ONCE.saturating_sub(orders.len());
         for (host, which) in keeper.held.begin(keeper.settings.directories(), now, free) {
@@ -133,9 +142,12 @@ impl Control {
                 }
             }
         }
-        while hosts.len() > HOSTS {
-            let left_out = hosts.pop_last();
-            warn!(host = ?left_out, "more than {HOSTS} hosts want a certificate: this one gets none");
+        if hosts.len() > HOSTS {
+            warn!(
+                hosts = hosts.len(),
+                "more than {HOSTS} hosts want a certificate: the last get none"
+            );
+            hosts = hosts.into_iter().take(HOSTS).collect();
         }
         hosts
     }

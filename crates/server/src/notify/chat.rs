@@ -118,6 +118,7 @@ const fn is_bad(kind: EventKind) -> bool {
             | EventKind::MachineFailed
             | EventKind::MachineLost
             | EventKind::MachinesHeld
+            | EventKind::CertificateExpiring
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod alert;
 mod build;
+mod certificate;
 mod machine;
 mod release;
 #[cfg(test)]

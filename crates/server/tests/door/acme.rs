@@ -7,15 +7,17 @@ use std::time::Duration;
 use tempfile::TempDir;
 use toehold_core::certificates::{Challenge, Kept};
 use toehold_core::model::{Event, EventKind};
+use toehold_core::time::Timestamp;
 use toehold_server::acme;
 use toehold_server::clock::{Clock, SetClock, SystemClock};
 use toehold_server::control::Span;
 use toehold_server::settings::Settings;
 use toehold_server::store::Txn;
 
+use crate::ask::Ask;
 use crate::front::{Answers, Front, is_good};
-use crate::pebble::Pebble;
-use crate::redis_server::until;
+use crate::pebble::{Pebble, Ports};
+use crate::redis_server::{free_port, until};
 use crate::shop;
 use crate::stage::Stage;
 
@@ -50,8 +52,15 @@ impl Scene {
     async fn go_on(&mut self, folder: TempDir, before: Txn) -> Stage {
         self.epoch += 1;
         let set_up = |it: &mut Settings| it.acme = Some(self.set.clone());
-        Stage::on(folder, before, set_up, Arc::clone(&self.clock) as Arc<dyn Clock>, self.epoch)
-            .await
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        Stage::on(folder, before, set_up, clock, self.epoch).await
+    }
+
+    /// It is so long before the certificate ends.
+    async fn to_before_the_end(&self, stage: &Stage, left: Duration) {
+        let ends_at = kept(stage).await.certificate.expect("there is one").not_after;
+        let left_ms = u64::try_from(left.as_millis()).expect("it is short");
+        self.clock.set(Timestamp::from_ms(ends_at.as_ms() - left_ms));
     }
 }
 
@@ -99,12 +108,11 @@ async fn a_certificate_is_had_kept_over_a_restart_and_renewed_when_it_is_due() {
     let before = front.told().serial;
     front.dial(&stage, Answers::Yes).await;
     let again = front.until("it is told anew", |it| it.serial > before).await;
-    assert_eq!(again.pairs, [first.clone()], "the same as before");
+    assert_eq!(again.pairs, std::slice::from_ref(&first), "the same as before");
 
     // The CA has lost everything meanwhile, our account included.
     pebble.start_anew().await;
-    let ends_at = kept(&stage).await.certificate.expect("there is one").not_after;
-    scene.clock.advance(ends_at.since(scene.clock.now()) - Duration::from_hours(24 * 29));
+    scene.to_before_the_end(&stage, Duration::from_hours(24 * 29)).await;
     let second = front.pair(HOST, Some(&first)).await;
     assert_eq!(is_good(&second, HOST, &pebble.root().await).await, Ok(()));
     let said = wait_for_event(&stage, EventKind::CertificateIssued, 2).await;
@@ -128,5 +136,143 @@ async fn a_host_is_proved_by_tls_alone_where_that_is_set() {
     front.dial(&stage, Answers::Yes).await;
     let pair = front.pair(HOST, None).await;
     assert_eq!(is_good(&pair, HOST, &pebble.root().await).await, Ok(()));
+    stage.end().await;
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What `doctor` shows of certificates.
+async fn finding(stage: &Stage) -> (bool, String) {
+    let all: Vec<serde_json::Value> = stage.owner(Ask::get("/api/v1/health")).await.is(200).json();
+    let found = all.into_iter().find(|it| it["what"] == "certificates").expect("it is looked at");
+    (found["ok"] == true, found["says"].as_str().expect("a text").to_owned())
+}
+
+#[tokio::test]
+async fn what_the_ca_could_not_reach_is_said_in_plain_words_and_asked_for_less_and_less() {
+    let mut front = Front::listen().await;
+    let closed = free_port();
+    let pebble = Pebble::start(Ports { http: closed, ..front.ports }).await;
+    let mut scene = Scene::new(&pebble);
+    let stage = scene.begin().await;
+    front.dial(&stage, Answers::Yes).await;
+    let failed = wait_for_event(&stage, EventKind::CertificateFailed, 1).await;
+    let says = "no certificate for shop.example.com: 127.0.0.1 could not reach \
+                http://shop.example.com/.well-known/acme-challenge/…: does the name lead here, is \
+                port 80 open? It said: ";
+    assert!(failed.text.starts_with(says), "{}", failed.text);
+    assert!(failed.text.contains("It is tried again at "), "{}", failed.text);
+    let (ok, says) = finding(&stage).await;
+    assert!(!ok && says.starts_with("no certificate for shop.example.com: "), "{says}");
+    let trouble = kept(&stage).await.trouble.expect("it failed");
+    let wait = trouble.again_at.since(failed.at);
+    assert!(wait >= MINUTE && wait <= MINUTE * 5 / 4, "{wait:?}");
+
+    scene.clock.advance(wait);
+    let failed = wait_for_event(&stage, EventKind::CertificateFailed, 2).await;
+    let trouble = kept(&stage).await.trouble.expect("it failed again");
+    let wait = trouble.again_at.since(failed.at);
+    assert!(wait >= MINUTE * 2 && wait <= MINUTE * 5 / 2, "{wait:?}");
+    assert_eq!(trouble.count, 2);
+    front.until("no proof is left", |it| it.http_challenges.is_empty()).await;
+
+    front.listen_on(closed).await;
+    scene.clock.advance(wait);
+    front.pair(HOST, None).await;
+    wait_for_event(&stage, EventKind::CertificateIssued, 1).await;
+    let good = async || Some(finding(&stage).await).filter(|(ok, _)| *ok);
+    let (_, says) = until("all is well", good).await;
+    assert_eq!(says, "1 of 1 public host have one that is good for a while");
+    assert_eq!(events(&stage, EventKind::CertificateFailed).await.len(), 2, "and no more");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn where_the_first_ca_fails_for_a_while_the_other_is_asked() {
+    let mut front = Front::listen().await;
+    let pebble = Pebble::start(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    scene.set.fallback_directory = Some(pebble.directory());
+    scene.set.fallback_ca_file = scene.set.ca_file.take();
+    scene.set.directory = format!("https://127.0.0.1:{}/dir", free_port());
+    let stage = scene.begin().await;
+    front.dial(&stage, Answers::Yes).await;
+    for count in 1..=3 {
+        let failed = wait_for_event(&stage, EventKind::CertificateFailed, count).await;
+        assert!(failed.text.contains("127.0.0.1 could not be asked: "), "{}", failed.text);
+        scene.clock.advance(MINUTE * 6);
+    }
+    let pair = front.pair(HOST, None).await;
+    assert_eq!(is_good(&pair, HOST, &pebble.root().await).await, Ok(()));
+    let issued = wait_for_event(&stage, EventKind::CertificateIssued, 1).await;
+    assert_eq!(issued.facts["directory"], pebble.directory());
+    assert_eq!(events(&stage, EventKind::CertificateFailed).await.len(), 3);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_ca_is_told_to_look_only_once_every_proxy_shows_what_it_should() {
+    let mut front = Front::listen().await;
+    let pebble = Pebble::start(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    let stage = scene.begin().await;
+    let failed = wait_for_event(&stage, EventKind::CertificateFailed, 1).await;
+    assert!(failed.text.contains("no proxy is connected"), "{}", failed.text);
+
+    front.dial(&stage, Answers::No).await;
+    scene.clock.advance(MINUTE * 5 / 4);
+    let failed = wait_for_event(&stage, EventKind::CertificateFailed, 2).await;
+    assert!(failed.text.contains("a proxy refused it: it is too late"), "{}", failed.text);
+
+    front.dial(&stage, Answers::Nothing).await;
+    scene.clock.advance(MINUTE * 5 / 2);
+    front.until("it is to be shown", |it| !it.http_challenges.is_empty()).await;
+    assert_eq!(events(&stage, EventKind::CertificateFailed).await.len(), 2, "it is waited for");
+
+    // In the middle of that, the control plane ends.
+    assert!(kept(&stage).await.begun_at.is_some());
+    let folder = stage.end_but_for_its_folder().await;
+    let stage = scene.go_on(folder, Txn::default()).await;
+    front.dial(&stage, Answers::Yes).await;
+    front
+        .until("nothing is left of it", |it| {
+            it.serial > 2_000_000_000 && it.http_challenges.is_empty()
+        })
+        .await;
+    scene.clock.advance(MINUTE * 5);
+    let pair = front.pair(HOST, None).await;
+    assert_eq!(is_good(&pair, HOST, &pebble.root().await).await, Ok(()));
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_nears_its_end_is_spoken_of_before_it_and_after() {
+    let mut front = Front::listen().await;
+    let mut pebble = Pebble::start(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    let stage = scene.begin().await;
+    front.dial(&stage, Answers::Yes).await;
+    let first = front.pair(HOST, None).await;
+    wait_for_event(&stage, EventKind::CertificateIssued, 1).await;
+    pebble.end();
+    scene.to_before_the_end(&stage, Duration::from_hours(48)).await;
+    let soon = wait_for_event(&stage, EventKind::CertificateExpiring, 1).await;
+    let says = "the certificate of shop.example.com ends in 4";
+    assert!(soon.text.starts_with(says), "{}", soon.text);
+    assert!(soon.text.contains("The last time: 127.0.0.1 could not be asked: "), "{}", soon.text);
+    assert_eq!(finding(&stage).await, (false, soon.text.clone()));
+    assert_eq!(
+        front.told().pairs,
+        std::slice::from_ref(&first),
+        "it is shown as long as it is good"
+    );
+
+    scene.clock.advance(Duration::from_hours(49));
+    let ended = wait_for_event(&stage, EventKind::CertificateExpiring, 2).await;
+    assert!(ended.text.contains("browsers refuse it"), "{}", ended.text);
+    assert_eq!(finding(&stage).await, (false, ended.text));
+    let tries = events(&stage, EventKind::CertificateFailed).await.len();
+    wait_for_event(&stage, EventKind::CertificateFailed, tries).await;
+    assert_eq!(events(&stage, EventKind::CertificateExpiring).await.len(), 2, "each is said once");
     stage.end().await;
 }

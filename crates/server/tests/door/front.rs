@@ -11,7 +11,7 @@ use toehold_server::fleet::Fleet;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -28,6 +28,7 @@ pub(crate) struct Front {
     pub(crate) ports: Ports,
     told: watch::Sender<Certificates>,
     tasks: JoinSet<()>,
+    link: Option<AbortHandle>,
 }
 
 /// How a proxy answers what it is told.
@@ -50,22 +51,31 @@ impl Front {
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_http(http, told.subscribe()));
         tasks.spawn(serve_tls(tls, told.subscribe()));
-        Self { ports, told, tasks }
+        Self { ports, told, tasks, link: None }
     }
 
-    /// It dials the control plane, and goes on until that hangs up.
+    /// It listens for visitors on one more port.
+    pub(crate) async fn listen_on(&mut self, port: u16) {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("it is free");
+        self.tasks.spawn(serve_http(listener, self.told.subscribe()));
+    }
+
+    /// It dials the control plane, and goes on until that hangs up, or it dials again.
     pub(crate) async fn dial(&mut self, stage: &Stage, answers: Answers) {
+        if let Some(link) = self.link.take() {
+            link.abort();
+        }
         let socket = Fleet::proxy_socket(&stage.control.layout().run());
         let stream = link::dial(&socket, Duration::from_secs(5)).await.expect("somebody listens");
         let (mut reader, mut writer) = link::split::<ToProxy, FromProxy>(stream);
         let hello = FromProxy::Hello { version: "0".into(), listens: Vec::new() };
         writer.send(&hello).await.expect("it is heard");
         let told = self.told.clone();
-        self.tasks.spawn(async move {
+        let link = self.tasks.spawn(async move {
             while let Ok(Some(said)) = reader.next().await {
                 let ToProxy::Certificates(certificates) = said else { continue };
                 let serial = certificates.serial;
-                assert!(serial > told.borrow().serial, "{serial} is not a later one");
+                assert!(serial >= told.borrow().serial, "{serial} is an earlier one");
                 told.send_replace(certificates);
                 let answer = match answers {
                     Answers::Yes => FromProxy::Certified { serial },
@@ -77,6 +87,7 @@ impl Front {
                 }
             }
         });
+        self.link = Some(link);
     }
 
     /// What it was told last.

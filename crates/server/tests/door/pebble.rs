@@ -100,7 +100,8 @@ impl Pebble {
         Ask::get("/roots/0").over(stream).await.is(200).body.to_vec()
     }
 
-    fn end(&mut self) {
+    /// It answers nobody any more.
+    pub(crate) fn end(&mut self) {
         for process in &mut self.processes {
             let _ = process.kill();
             let _ = process.wait();

@@ -18,17 +18,37 @@ const ORDER: Duration = Duration::from_mins(6);
 
 /// Orders a certificate, and keeps what came of it.
 pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>, host: String, which: Which) {
-    let (kept, ..) = keeper.held.get(&host);
-    keeper.keep(&control, &host, kept.begun(control.clock().now()), None).await;
+    let _ordered = Ordered { control: &control, keeper: &keeper, host: &host };
+    {
+        let _writing = keeper.writing.lock().await;
+        let (kept, ..) = keeper.held.get(&host);
+        keeper.keep(&control, &host, kept.begun(control.clock().now()), None).await;
+    }
+    let replaces = keeper.held.chain(&host, keeper.ca(which).directory());
     let late = || Failed { refusal: Refusal::TooLong, wait: None };
     let show = |proof| keeper.prove(&control, &host, proof);
-    let ordered = tokio::time::timeout(ORDER, keeper.ca(which).order(&host, show)).await;
+    let ordering = keeper.ca(which).order(&host, replaces.as_deref(), show);
+    let ordered = tokio::time::timeout(ORDER, ordering).await;
+    let _writing = keeper.writing.lock().await;
     match ordered.unwrap_or_else(|_| Err(late())) {
         Ok(issued) => keeper.issued(&control, &host, which, issued).await,
         Err(failed) => keeper.failed(&control, &host, which, failed).await,
     }
-    keeper.held.ended(&host);
-    keeper.show(&control);
+}
+
+/// An order under way. Once this is dropped, in whatever way, its proof is shown no more and the
+/// host's next turn can come.
+struct Ordered<'a> {
+    control: &'a Control,
+    keeper: &'a Keeper,
+    host: &'a str,
+}
+
+impl Drop for Ordered<'_> {
+    fn drop(&mut self) {
+        self.keeper.held.ended(self.host);
+        self.keeper.show(self.control);
+    }
 }
 
 impl Keeper {

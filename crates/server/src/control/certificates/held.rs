@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use toehold_core::certificates::{Ask, Directories, Kept, Told, Which};
+use toehold_core::certificates::{Ask, Directories, Kept, Origin, Told, Which};
 use toehold_core::model::{AppName, Digest};
 use toehold_core::time::Timestamp;
 use toehold_core::wire::certificates::{Certificates, Pair};
@@ -48,6 +48,8 @@ struct Host {
     /// The app it leads to; `None` where it leads to none any more.
     app: Option<AppName>,
     ordered: bool,
+    /// When its CA is asked for its wish again.
+    wish_at: Option<Timestamp>,
 }
 
 /// The document of a host.
@@ -117,9 +119,8 @@ impl Held {
         free: usize,
     ) -> Vec<(String, Which)> {
         let mut all = self.all();
-        while all.begun.front().is_some_and(|at| at.plus(WINDOW) <= now) {
-            all.begun.pop_front();
-        }
+        // Also those that a clock put into the future which was set back since.
+        all.begun.retain(|at| *at <= now && at.plus(WINDOW) > now);
         let free = free.min(ORDERS.saturating_sub(all.begun.len()));
         let mut due: Vec<(Timestamp, String, Which)> = Vec::new();
         for (host, held) in all.hosts.iter().filter(|(_, it)| it.app.is_some() && !it.ordered) {
@@ -153,9 +154,49 @@ impl Held {
         (held.kept, held.rev) = (kept, rev);
     }
 
+    /// The chain of a host, where it is of this CA.
+    pub(super) fn chain(&self, host: &str, directory: &str) -> Option<String> {
+        let all = self.all();
+        let held = all.hosts.get(host)?;
+        let from = &held.kept.certificate.as_ref()?.from;
+        let is_theirs = matches!(from, Origin::Acme { directory: of } if of == directory);
+        held.pair.as_ref().filter(|_| is_theirs).map(|it| it.chain.clone())
+    }
+
+    /// A host whose CA is to be asked now what it wishes, with its chain; it comes again `later`.
+    pub(super) fn next_to_wish(
+        &self,
+        directory: &str,
+        now: Timestamp,
+        later: Timestamp,
+    ) -> Option<(String, String)> {
+        let hosts: Vec<String> = {
+            let all = self.all();
+            let due = all.hosts.iter().filter(|(_, it)| it.has_wish(now));
+            due.map(|(host, _)| host.clone()).collect()
+        };
+        let (host, chain) = hosts
+            .into_iter()
+            .find_map(|host| Some((host.clone(), self.chain(&host, directory)?)))?;
+        self.wish_again(&host, later);
+        Some((host, chain))
+    }
+
+    /// Whether some host's CA is to be asked what it wishes.
+    pub(super) fn has_wishes(&self, now: Timestamp) -> bool {
+        self.all().hosts.values().any(|it| it.has_wish(now))
+    }
+
+    /// When the CA of a host is asked for its wish again.
+    pub(super) fn wish_again(&self, host: &str, at: Timestamp) {
+        self.all().hosts.entry(host.to_owned()).or_default().wish_at = Some(at);
+    }
+
     /// A host has another certificate now.
     pub(super) fn have(&self, host: &str, pair: Pair) {
-        self.all().hosts.entry(host.to_owned()).or_default().pair = Some(pair);
+        let mut all = self.all();
+        let held = all.hosts.entry(host.to_owned()).or_default();
+        (held.pair, held.wish_at) = (Some(pair), None);
     }
 
     /// An order of a host has ended.
@@ -171,10 +212,23 @@ impl Held {
     }
 
     /// The hosts of whose end something is to be said.
-    pub(super) fn ends(&self, now: Timestamp) -> Vec<(String, Told)> {
+    pub(super) fn ends(&self, now: Timestamp, asked_for: bool) -> Vec<(String, Told)> {
         let all = self.all();
         let led = all.hosts.iter().filter(|(_, it)| it.app.is_some() && !it.ordered);
-        led.filter_map(|(host, it)| Some((host.clone(), it.kept.to_tell(now)?))).collect()
+        led.filter_map(|(host, it)| Some((host.clone(), it.kept.to_tell(now, asked_for)?)))
+            .collect()
+    }
+
+    /// The hosts that lead to no app any more and of which nothing is of use.
+    pub(super) fn over(&self, now: Timestamp) -> Vec<String> {
+        let all = self.all();
+        let over = all.hosts.iter().filter(|(_, it)| it.app.is_none() && !it.ordered);
+        over.filter(|(_, it)| it.kept.is_over(now)).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Nothing is known of a host any more.
+    pub(super) fn forget(&self, host: &str) {
+        self.all().hosts.remove(host);
     }
 
     /// Hands over all there is to be told, in the order in which it came to be.
@@ -187,13 +241,11 @@ impl Held {
         for (host, held) in all.hosts.iter().filter(|(_, it)| it.app.is_some()) {
             let Some(pair) = &held.pair else { continue };
             let bytes = pair.chain.len() + pair.key.reveal().len() + host.len();
-            match left.checked_sub(bytes) {
-                Some(rest) => left = rest,
-                None => {
-                    error!(%host, "the certificates are too many for one message: this one is left out");
-                    continue;
-                }
-            }
+            let Some(rest) = left.checked_sub(bytes) else {
+                error!(%host, "the certificates are too many for one message: this one is left out");
+                continue;
+            };
+            left = rest;
             told.pairs.push(pair.clone());
         }
         for proof in all.proofs.values() {
@@ -210,8 +262,15 @@ impl Held {
     }
 }
 
+impl Host {
+    fn has_wish(&self, now: Timestamp) -> bool {
+        let is_due = self.wish_at.is_none_or(|at| at <= now);
+        is_due && self.app.is_some() && !self.ordered && self.pair.is_some()
+    }
+}
+
 /// From 0 to 1, the same each time for a host and a certificate.
-fn chance(host: &str, ends_at: Timestamp) -> f64 {
+pub(super) fn chance(host: &str, ends_at: Timestamp) -> f64 {
     let digest = Digest::of(format!("{host} {}", ends_at.as_ms()).as_bytes());
     let drawn = u32::from_str_radix(&digest.short()[..8], 16).unwrap_or_default();
     f64::from(drawn) / f64::from(u32::MAX)

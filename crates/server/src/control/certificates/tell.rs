@@ -10,6 +10,7 @@ use tracing::error;
 use super::held::{PREFIX, key};
 use super::{Control, Keeper};
 use crate::control::Finding;
+use crate::notify::{Letter, outbox_write};
 use crate::store::{Txn, Write};
 
 /// An event about a host of an app.
@@ -39,20 +40,41 @@ impl Keeper {
         let put = Write::put(key(host), &kept);
         let mut txn = Txn::by("toehold").expect(key(host), rev).write(put);
         txn.writes.extend(event.as_ref().map(Write::event));
+        let letter = event.as_ref().filter(|it| it.kind == EventKind::CertificateExpiring);
+        if let Some(letter) = letter.map(Letter::certificate) {
+            txn.writes.extend(outbox_write(&letter, &control.channels()));
+        }
         let rev = match control.store().commit(txn).await {
             Ok(committed) => committed.revs.first().copied().unwrap_or(rev),
             Err(error) => {
                 let said = event.map_or_else(String::new, |event| event.text);
                 error!(%host, %error, said, "what is known of a certificate could not be written down");
-                rev
+                // Where it is another one than we know of, the next time is after that.
+                let found = control.store().get(&key(host)).await.ok().flatten();
+                found.map_or(rev, |doc| doc.rev)
             }
         };
         self.held.keep(host, kept, rev);
     }
 
+    /// Forgets hosts that lead to no app any more and of which nothing is of use.
+    pub(super) async fn forget(&self, control: &Control, now: Timestamp) {
+        for host in self.held.over(now) {
+            let _writing = self.writing.lock().await;
+            let txn = Txn::by("toehold").write(Write::delete(key(&host)));
+            if let Err(error) = control.store().commit(txn).await {
+                error!(%host, %error, "what is known of a host that is gone could not be removed");
+                return;
+            }
+            self.held.forget(&host);
+            self.shelf.tidy(&host, None);
+        }
+    }
+
     /// Says which certificates end soon and could not be renewed.
     pub(super) async fn tell_ends(&self, control: &Control, now: Timestamp) {
-        for (host, told) in self.held.ends(now) {
+        for (host, told) in self.held.ends(now, self.settings.enabled) {
+            let _writing = self.writing.lock().await;
             let (kept, _, app) = self.held.get(&host);
             let Some(certificate) = &kept.certificate else { continue };
             let why = kept.trouble.as_ref().map(|it| it.why.as_str());

@@ -221,3 +221,23 @@ fn a_machine_that_failed_is_told_in_the_words_of_its_event() {
     let held = Letter::machine(&Event { app: None, subject: Subject::Toehold, ..event });
     assert_eq!(held.headline, format!("[toehold] {words}"));
 }
+
+#[test]
+fn a_certificate_that_ends_is_told_in_the_words_of_its_event() {
+    let event = Event {
+        rev: 0,
+        at: at(),
+        app: Some(app()),
+        kind: EventKind::CertificateExpiring,
+        subject: Subject::App,
+        cause: None,
+        actor: "toehold".into(),
+        text: "the certificate of shop.example.com ends in 48 h. The last time: no port 80".into(),
+        facts: serde_json::json!({ "host": "shop.example.com" }),
+    };
+    let letter = Letter::certificate(&event);
+    assert_eq!(letter.headline, "[shop] the certificate of shop.example.com ends in 48 h");
+    for part in ["The last time: no port 80.", "shop.example.com", "toehold doctor"] {
+        assert!(letter.body.contains(part), "{part}: {}", letter.body);
+    }
+}
