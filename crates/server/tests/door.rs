@@ -16,6 +16,8 @@ mod shop;
 mod stage;
 #[path = "door/webdriver.rs"]
 mod webdriver;
+#[path = "door/wishes.rs"]
+mod wishes;
 
 #[path = "door/acme.rs"]
 mod acme;

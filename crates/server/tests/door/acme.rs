@@ -20,6 +20,7 @@ use crate::pebble::{Pebble, Ports};
 use crate::redis_server::{free_port, until};
 use crate::shop;
 use crate::stage::Stage;
+use crate::wishes::Wishes;
 
 const HOST: &str = "shop.example.com";
 
@@ -274,5 +275,31 @@ async fn a_certificate_that_nears_its_end_is_spoken_of_before_it_and_after() {
     let tries = events(&stage, EventKind::CertificateFailed).await.len();
     wait_for_event(&stage, EventKind::CertificateFailed, tries).await;
     assert_eq!(events(&stage, EventKind::CertificateExpiring).await.len(), 2, "each is said once");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_when_the_ca_wishes_it() {
+    let mut front = Front::listen().await;
+    let pebble = Pebble::start(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    let in_days = |days: u64| scene.clock.now().plus(Duration::from_hours(24 * days));
+    let window = (in_days(10), in_days(12));
+    let wishes = Wishes::before(&pebble, window).await;
+    scene.set.directory = wishes.directory();
+    let stage = scene.begin().await;
+    front.dial(&stage, Answers::Yes).await;
+    let first = front.pair(HOST, None).await;
+    let wished = async || kept(&stage).await.wished_at;
+    let wished = until("the wish is written down", wished).await;
+    assert!(window.0.as_ms() / 1_000 <= wished.as_ms() / 1_000 && wished <= window.1, "{wished}");
+
+    scene.clock.set(wished);
+    let second = front.pair(HOST, Some(&first)).await;
+    assert_eq!(is_good(&second, HOST, &pebble.root().await).await, Ok(()));
+    wait_for_event(&stage, EventKind::CertificateIssued, 2).await;
+    let (asked, replaced) = wishes.heard();
+    assert_eq!(replaced.first(), asked.first(), "it is said which one is replaced");
+    assert_eq!(events(&stage, EventKind::CertificateFailed).await, []);
     stage.end().await;
 }

@@ -133,7 +133,7 @@ pub(crate) async fn is_good(pair: &Pair, host: &str, root: &[u8]) -> Result<(), 
 }
 
 /// Not by `with_single_cert`, which refuses what a proof has in it.
-fn acceptor(chain: &str, key: &KeyPem, protocols: &[&str]) -> TlsAcceptor {
+pub(crate) fn acceptor(chain: &str, key: &KeyPem, protocols: &[&str]) -> TlsAcceptor {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).expect("it is a key");
     let key = ring::sign::any_supported_type(&key).expect("it is one that signs");

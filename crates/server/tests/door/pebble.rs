@@ -4,10 +4,17 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::ask::Ask;
@@ -90,14 +97,27 @@ impl Pebble {
         self.folder.path().join("own.pem")
     }
 
+    /// Its own certificate and key, PEM.
+    pub(crate) fn own(&self) -> (String, String) {
+        let read = |name: &str| fs::read_to_string(self.folder.path().join(name));
+        (read("own.pem").expect("it is there"), read("own.key").expect("it is there"))
+    }
+
+    /// How it is dialled.
+    pub(crate) fn dialled(&self) -> Dialled {
+        self.dial_at(self.port)
+    }
+
     /// The authority whose certificates it gives, PEM.
     pub(crate) async fn root(&self) -> Vec<u8> {
+        let stream = self.dial_at(self.management).connect().await;
+        Ask::get("/roots/0").over(stream).await.is(200).body.to_vec()
+    }
+
+    fn dial_at(&self, port: u16) -> Dialled {
         let pem = fs::read(self.ca_file()).expect("it is there");
         let connector = toehold_host::tls::connector(Some(&pem)).expect("it is a certificate");
-        let tcp = TcpStream::connect(("127.0.0.1", self.management)).await.expect("it listens");
-        let name = ServerName::try_from("localhost").expect("a name");
-        let stream = connector.connect(name, tcp).await.expect("it is who it says");
-        Ask::get("/roots/0").over(stream).await.is(200).body.to_vec()
+        Dialled { connector, port }
     }
 
     /// It answers nobody any more.
@@ -106,6 +126,30 @@ impl Pebble {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+}
+
+/// A port of it.
+#[derive(Clone)]
+pub(crate) struct Dialled {
+    connector: TlsConnector,
+    port: u16,
+}
+
+impl Dialled {
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.expect("it listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        self.connector.connect(name, tcp).await.expect("it is who it says")
+    }
+
+    /// Sends it a request as it is.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        let stream = TokioIo::new(self.connect().await);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(stream).await.expect("it speaks HTTP");
+        tokio::spawn(connection);
+        sender.send_request(request).await.expect("it answers")
     }
 }
 
