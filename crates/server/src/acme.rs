@@ -5,6 +5,7 @@
 mod account;
 mod ca;
 mod http;
+mod known;
 mod order;
 mod proof;
 mod settings;

@@ -269,4 +269,18 @@ mod tests {
         let source = std::error::Error::source(&error).expect("toml says where").to_string();
         assert!(source.contains("listn") && source.contains("line 1"), "{source}");
     }
+
+    #[test]
+    fn certificates_are_asked_for_by_who_agrees_to_the_terms() {
+        let parse = |text: &str| Settings::parse(text, Path::new("server.toml"));
+        let error = parse("[acme]\nemail = \"ops@example.com\"\n").expect_err("nobody agreed");
+        let source = std::error::Error::source(&error).expect("it says why").to_string();
+        assert!(source.contains("say `agree_to_terms = true`"), "{source}");
+        let text =
+            "[acme]\nagree_to_terms = true\nca_file = \"ca.pem\"\nchallenge = \"tls-alpn-01\"\n";
+        let settings = parse(text).expect("it is well-formed").beside(Path::new("/etc/toehold"));
+        let file = settings.acme.expect("it is set").ca_file;
+        assert_eq!(file.as_deref(), Some(Path::new("/etc/toehold/ca.pem")));
+        assert!(Settings::default().acme.is_none());
+    }
 }

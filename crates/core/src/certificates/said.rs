@@ -156,8 +156,8 @@ fn advice(host: &str, ca: &str, challenge: Challenge, kind: &str) -> String {
             )
         }
         "externalAccountRequired" => format!(
-            "{ca} wants an account that was made with it before, which Toehold cannot use yet: set \
-             another `directory`"
+            "{ca} wants an account that was made with it before: say its `eab_key_id` and \
+             `eab_key_file` in [acme] of server.toml"
         ),
         "invalidContact" | "unsupportedContact" => {
             format!("{ca} does not take the `email` in [acme] of server.toml: is it right?")

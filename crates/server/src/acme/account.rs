@@ -6,11 +6,13 @@ use instant_acme::{Account, AccountCredentials, Error, NewAccount};
 use toehold_core::model::Digest;
 
 use super::http::Http;
+use super::known::Known;
 use crate::secret::file;
 
 /// Where the account with a CA is kept. Another address, or another CA, is another account.
-pub(super) fn place(folder: &Path, directory: &str, email: Option<&str>) -> PathBuf {
-    let of = format!("{directory}\n{}", email.unwrap_or_default());
+pub(super) fn place(folder: &Path, known: &Known, email: Option<&str>) -> PathBuf {
+    let bound_to = known.bound_to.as_ref().map_or("", |(id, _)| id);
+    let of = format!("{}\n{}\n{bound_to}", known.directory, email.unwrap_or_default());
     folder.join(format!("account-{}.json", Digest::of(of.as_bytes()).short()))
 }
 
@@ -18,7 +20,7 @@ pub(super) fn place(folder: &Path, directory: &str, email: Option<&str>) -> Path
 pub(super) async fn open(
     path: &Path,
     http: &Http,
-    directory: &str,
+    known: &Known,
     email: Option<&str>,
 ) -> Result<Account, Error> {
     if let Some(kept) = kept(path)? {
@@ -32,13 +34,15 @@ pub(super) async fn open(
         only_return_existing: false,
     };
     let builder = Account::builder_with_http(Box::new(http.clone()));
-    let (account, credentials) = builder.create(&new, directory.to_owned(), None).await?;
+    let bound = known.bound().map_err(|why| Error::Other(why.into()))?;
+    let directory = known.directory.clone();
+    let (account, credentials) = builder.create(&new, directory, bound.as_ref()).await?;
     let text = serde_json::to_string(&credentials)?;
     if let Some(folder) = path.parent() {
         file::make_dir(folder).map_err(|error| Error::Other(error.into()))?;
     }
     file::write(path, &text).map_err(|error| Error::Other(error.into()))?;
-    tracing::info!(acme.directory = %directory, "an account was made with a CA");
+    tracing::info!(acme.directory = %known.directory, "an account was made with a CA");
     Ok(account)
 }
 

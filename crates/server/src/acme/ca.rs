@@ -10,6 +10,7 @@ use toehold_core::tell;
 use tokio::sync::Mutex;
 
 use super::http::Http;
+use super::known::Known;
 use super::order::{self, Failed, Issued};
 use super::proof::Proof;
 use super::{Settings, account, wish};
@@ -17,9 +18,12 @@ use super::{Settings, account, wish};
 /// How often an order is begun anew where the CA only missed a number that is used once.
 const TRIES: usize = 4;
 
+/// How long a CA that has heard enough, and does not say for how long, is left alone.
+const HOUR: Duration = Duration::from_hours(1);
+
 /// A CA, and our account with it.
 pub struct Ca {
-    directory: String,
+    known: Known,
     host: String,
     email: Option<String>,
     profile: Option<String>,
@@ -34,26 +38,15 @@ impl Ca {
     /// The one of the settings; its account is kept in `folder`. `None` where there is no such one.
     /// An error says what is wrong with the settings, and where.
     pub fn new(settings: &Settings, which: Which, folder: &Path) -> Result<Option<Self>, String> {
-        let (directory, ca_file, prefix) = match which {
-            Which::First => (Some(&settings.directory), &settings.ca_file, ""),
-            Which::Fallback => {
-                (settings.fallback_directory.as_ref(), &settings.fallback_ca_file, "fallback_")
-            }
-        };
-        let Some(directory) = directory else { return Ok(None) };
-        let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|error| format!("acme.{prefix}ca_file: {}: {error}", path.display()))
-        };
-        let pem = ca_file.as_ref().map(read).transpose()?;
-        let http =
-            Http::new(directory, pem).map_err(|why| format!("acme.{prefix}directory: {why}"))?;
+        let Some(known) = Known::read(settings, which)? else { return Ok(None) };
+        let http = Http::new(&known.directory, known.pem.clone())
+            .map_err(|why| format!("acme.{}directory: {why}", known.prefix))?;
         let email = settings.email.clone();
-        let uri = directory.parse::<hyper::Uri>().ok();
+        let uri = known.directory.parse::<hyper::Uri>().ok();
         let host = uri.as_ref().and_then(|it| it.host()).unwrap_or_default().to_owned();
         Ok(Some(Self {
-            account_file: account::place(folder, directory, email.as_deref()),
-            directory: directory.clone(),
+            account_file: account::place(folder, &known, email.as_deref()),
+            known,
             host,
             email,
             // The other CA has other kinds.
@@ -73,7 +66,7 @@ impl Ca {
     /// The URL of its directory.
     #[must_use]
     pub fn directory(&self) -> &str {
-        &self.directory
+        &self.known.directory
     }
 
     /// The kind of certificate that is asked for, where one is named.
@@ -111,7 +104,7 @@ impl Ca {
                 Refusal::Said { kind, .. } if kind == "accountDoesNotExist" && tries < TRIES => {
                     self.forget_account().await;
                 }
-                _ => return Err(Failed { refusal: failed, wait: self.http.wait() }),
+                _ => return Err(self.failed(failed)),
             }
         }
     }
@@ -119,7 +112,7 @@ impl Ca {
     /// When it wishes that a certificate be renewed, and after how long it is to be asked again;
     /// `None` where it has no wishes. An error says in words why it could not be asked.
     pub async fn wish(&self, chain: &str) -> Result<Option<(Window, Duration)>, String> {
-        let account = self.account().await.map_err(|failed| format!("{:?}", failed.refusal))?;
+        let account = self.account().await.map_err(|_| "its account cannot be had")?;
         wish::ask(&account, chain).await.map_err(|error| tell::chain(&error))
     }
 
@@ -132,18 +125,30 @@ impl Ca {
         loop {
             tries += 1;
             let email = self.email.as_deref();
-            match account::open(&self.account_file, &self.http, &self.directory, email).await {
+            match account::open(&self.account_file, &self.http, &self.known, email).await {
                 Ok(opened) => return Ok(account.insert(opened).clone()),
                 Err(error) => {
                     let refusal = order::refusal(&error);
                     let missed =
                         matches!(&refusal, Refusal::Said { kind, .. } if kind == "badNonce");
                     if !missed || tries >= TRIES {
-                        return Err(Failed { refusal, wait: self.http.wait() });
+                        return Err(self.failed(refusal));
                     }
                 }
             }
         }
+    }
+
+    /// With how long the CA wants to hear no more, where that is why.
+    fn failed(&self, refusal: Refusal) -> Failed {
+        let wait = self.http.wait();
+        let wait = match &refusal {
+            Refusal::Said { kind, .. } if kind == "rateLimited" => Some(wait.unwrap_or(HOUR)),
+            Refusal::Said { kind, .. } if kind == "serverInternal" => wait,
+            Refusal::Unasked(_) => wait,
+            _ => None,
+        };
+        Failed { refusal, wait }
     }
 
     async fn forget_account(&self) {

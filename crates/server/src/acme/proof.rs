@@ -35,6 +35,11 @@ pub(super) fn make(
     challenge: Challenge,
     handle: &ChallengeHandle<'_>,
 ) -> Result<Proof, String> {
+    // It becomes a part of a path.
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if handle.token.is_empty() || !handle.token.bytes().all(is_plain) {
+        return Err("its token is not base64url".to_owned());
+    }
     let authorization = handle.key_authorization();
     match challenge {
         Challenge::Http01 => Ok(Proof::Http {

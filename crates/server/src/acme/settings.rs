@@ -22,10 +22,18 @@ pub struct Settings {
     pub directory: String,
     /// A PEM file of the only authorities that may vouch for the directory itself.
     pub ca_file: Option<PathBuf>,
+    /// The id of an account that was made with the CA before, where it wants one (RFC 8555, 7.3.4).
+    pub eab_key_id: Option<String>,
+    /// The file whose first line is that account's MAC key, in base64url.
+    pub eab_key_file: Option<PathBuf>,
     /// The directory of a CA that is asked where the first fails for a while.
     pub fallback_directory: Option<String>,
     /// The same as `ca_file`, for the fallback.
     pub fallback_ca_file: Option<PathBuf>,
+    /// The same as `eab_key_id`, for the fallback.
+    pub fallback_eab_key_id: Option<String>,
+    /// The same as `eab_key_file`, for the fallback.
+    pub fallback_eab_key_file: Option<PathBuf>,
     /// The kind of certificate that is asked for, where the CA has several: `shortlived`. The
     /// fallback is not asked for one.
     pub profile: Option<String>,
@@ -43,8 +51,12 @@ impl Default for Settings {
             email: None,
             directory: LETS_ENCRYPT.into(),
             ca_file: None,
+            eab_key_id: None,
+            eab_key_file: None,
             fallback_directory: None,
             fallback_ca_file: None,
+            fallback_eab_key_id: None,
+            fallback_eab_key_file: None,
             profile: None,
             challenge: Challenge::Http01,
             redirect: true,
@@ -55,7 +67,13 @@ impl Default for Settings {
 impl Settings {
     /// The files they name.
     pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.ca_file, &mut self.fallback_ca_file].into_iter().flatten()
+        let files = [
+            &mut self.ca_file,
+            &mut self.eab_key_file,
+            &mut self.fallback_ca_file,
+            &mut self.fallback_eab_key_file,
+        ];
+        files.into_iter().flatten()
     }
 
     /// The CAs that are asked.
@@ -85,8 +103,18 @@ impl Settings {
         if self.fallback_directory.as_ref() == Some(&self.directory) {
             return Err("acme.fallback_directory: it is the same as `directory`".to_owned());
         }
-        if self.fallback_ca_file.is_some() && self.fallback_directory.is_none() {
-            return Err("acme.fallback_ca_file: say `fallback_directory`, too".to_owned());
+        let for_fallback = [&self.fallback_ca_file, &self.fallback_eab_key_file];
+        if for_fallback.into_iter().any(Option::is_some) && self.fallback_directory.is_none() {
+            return Err("acme: what is said of the fallback needs `fallback_directory`".to_owned());
+        }
+        let pairs = [
+            ("", self.eab_key_id.is_some(), self.eab_key_file.is_some()),
+            ("fallback_", self.fallback_eab_key_id.is_some(), self.fallback_eab_key_file.is_some()),
+        ];
+        if let Some((prefix, ..)) = pairs.into_iter().find(|(_, id, file)| id != file) {
+            return Err(format!(
+                "acme: `{prefix}eab_key_id` and `{prefix}eab_key_file` belong together"
+            ));
         }
         let is_address = |it: &String| {
             it.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
@@ -116,7 +144,7 @@ mod tests {
         assert_eq!(with(|_| {}), Ok(()));
         assert_eq!(with(|it| it.email = Some("ops@example.com".into())), Ok(()));
         assert_eq!(with(|it| (it.enabled, it.agree_to_terms) = (false, false)), Ok(()));
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
             (|it| it.agree_to_terms = false, "agree_to_terms = true"),
             (
                 |it| it.directory = "http://ca.example.com".into(),
@@ -124,7 +152,9 @@ mod tests {
             ),
             (|it| it.fallback_directory = Some("x".into()), "acme.fallback_directory: it begins"),
             (|it| it.fallback_directory = Some(LETS_ENCRYPT.into()), "the same as `directory`"),
-            (|it| it.fallback_ca_file = Some("ca.pem".into()), "say `fallback_directory`"),
+            (|it| it.fallback_ca_file = Some("ca.pem".into()), "needs `fallback_directory`"),
+            (|it| it.eab_key_id = Some("1".into()), "`eab_key_file` belong together"),
+            (|it| it.eab_key_file = Some("key".into()), "`eab_key_id` and"),
             (|it| it.email = Some("a@b.c, d@e.f".into()), "name@example.com"),
         ];
         for (change, says) in cases {

@@ -16,7 +16,7 @@ use toehold_server::store::Txn;
 
 use crate::ask::Ask;
 use crate::front::{Answers, Front, is_good};
-use crate::pebble::{Pebble, Ports};
+use crate::pebble::{MEMBER, Pebble, Ports};
 use crate::redis_server::{free_port, until};
 use crate::shop;
 use crate::stage::Stage;
@@ -301,5 +301,28 @@ async fn a_certificate_is_renewed_when_the_ca_wishes_it() {
     let (asked, replaced) = wishes.heard();
     assert_eq!(replaced.first(), asked.first(), "it is said which one is replaced");
     assert_eq!(events(&stage, EventKind::CertificateFailed).await, []);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_ca_that_is_for_members_gives_one_to_a_member() {
+    let mut front = Front::listen().await;
+    let pebble = Pebble::start_for_members(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    let stage = scene.begin().await;
+    front.dial(&stage, Answers::Yes).await;
+    let failed = wait_for_event(&stage, EventKind::CertificateFailed, 1).await;
+    assert!(failed.text.contains("say its `eab_key_id` and `eab_key_file`"), "{}", failed.text);
+
+    let folder = stage.end_but_for_its_folder().await;
+    let file = folder.path().join("eab-key");
+    std::fs::write(&file, format!("{}\n", MEMBER.1)).expect("it is written");
+    scene.set.eab_key_id = Some(MEMBER.0.into());
+    scene.set.eab_key_file = Some(file);
+    scene.clock.advance(MINUTE * 5 / 4);
+    let stage = scene.go_on(folder, Txn::default()).await;
+    front.dial(&stage, Answers::Yes).await;
+    let pair = front.pair(HOST, None).await;
+    assert_eq!(is_good(&pair, HOST, &pebble.root().await).await, Ok(()));
     stage.end().await;
 }

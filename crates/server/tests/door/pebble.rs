@@ -33,12 +33,26 @@ pub(crate) struct Pebble {
     port: u16,
     management: u16,
     ports: Ports,
+    is_for_members: bool,
     folder: TempDir,
 }
+
+/// An account that was made before with one that is for members: its id, and its key.
+pub(crate) const MEMBER: (&str, &str) =
+    ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W");
 
 impl Pebble {
     /// One that refuses some good nonces, as a CA may.
     pub(crate) async fn start(ports: Ports) -> Self {
+        Self::start_as(ports, false).await
+    }
+
+    /// One that wants an account that was made with it before.
+    pub(crate) async fn start_for_members(ports: Ports) -> Self {
+        Self::start_as(ports, true).await
+    }
+
+    async fn start_as(ports: Ports, is_for_members: bool) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         let key = KeyPair::generate().expect("a key can be made");
         let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]);
@@ -46,7 +60,8 @@ impl Pebble {
         fs::write(folder.path().join("own.pem"), own.pem()).expect("it is written");
         fs::write(folder.path().join("own.key"), key.serialize_pem()).expect("it is written");
         let (port, management) = (free_port(), free_port());
-        let mut pebble = Self { processes: Vec::new(), port, management, ports, folder };
+        let mut pebble =
+            Self { processes: Vec::new(), port, management, ports, is_for_members, folder };
         pebble.run().await;
         pebble
     }
@@ -65,7 +80,8 @@ impl Pebble {
             "listenAddress": at(self.port), "managementListenAddress": at(self.management),
             "certificate": file("own.pem"), "privateKey": file("own.key"),
             "httpPort": self.ports.http, "tlsPort": self.ports.tls,
-            "ocspResponderURL": "", "externalAccountBindingRequired": false,
+            "ocspResponderURL": "", "externalAccountBindingRequired": self.is_for_members,
+            "externalAccountMACKeys": { (MEMBER.0): MEMBER.1 },
         }});
         fs::write(file("config.json"), config.to_string()).expect("it is written");
         let names = spawn(
