@@ -1,5 +1,7 @@
 //! What is kept of a host, and what is to be done about it now.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::certificates::{
@@ -13,6 +15,9 @@ const PATIENCE: u32 = 3;
 
 /// How many failures are remembered: as many as an hour may have.
 const REMEMBERED: usize = crate::certificates::FAILURES_AN_HOUR;
+
+/// So old is a certificate at least that is renewed because its CA wishes it.
+const YOUNG: Duration = Duration::from_hours(24);
 
 /// The longest text of a failure that is kept, in characters.
 const WHY_CHARS: usize = 1_000;
@@ -114,7 +119,7 @@ impl Kept {
         let due = match &self.certificate {
             None => Some(Timestamp::default()),
             Some(it) if of.have_gone_from(&it.from) => Some(Timestamp::default()),
-            Some(it) => renew_at(it, chance).map(|at| self.wished_at.map_or(at, |it| it.min(at))),
+            Some(it) => renew_at(it, chance).map(|at| at.min(self.wish_of(it).unwrap_or(at))),
         };
         let Some(due) = due else { return Ask::Never };
         // One that was cut off cost the CA something, too. What is yet to come was written by a
@@ -124,6 +129,13 @@ impl Kept {
         let after_trouble = trouble.map(|it| it.again_at);
         let at = [Some(due), cut_off, after_trouble].into_iter().flatten().max().unwrap_or(due);
         if at > now { Ask::At(at) } else { Ask::Now(self.which(of.fallback.is_some())) }
+    }
+
+    /// When the CA wishes it, and not before a certificate is a day old: a CA that wishes it of each
+    /// certificate it gives would be asked without end.
+    fn wish_of(&self, certificate: &Certificate) -> Option<Timestamp> {
+        let life = certificate.not_after.since(certificate.not_before);
+        self.wished_at.map(|at| at.max(certificate.not_before.plus(YOUNG.min(life / 3))))
     }
 
     fn which(&self, has_fallback: bool) -> Which {
@@ -142,6 +154,12 @@ impl Kept {
     #[must_use]
     pub fn issued(certificate: Certificate, pair: Digest) -> Self {
         Self { certificate: Some(certificate), pair: Some(pair), ..Self::default() }
+    }
+
+    /// Whether a certificate that came just now is due again already: by one of two clocks it is old.
+    #[must_use]
+    pub fn is_due_at_once(certificate: &Certificate, now: Timestamp) -> bool {
+        renew_at(certificate, 1.0).is_some_and(|at| at <= now)
     }
 
     /// An order failed. What it has stays.
@@ -203,8 +221,6 @@ impl Directories<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -237,7 +253,8 @@ mod tests {
     #[test]
     fn what_is_to_be_done_follows_from_what_is_kept() {
         let begun = Kept::default().begun(start());
-        let wished = Kept { wished_at: Some(start().plus(DAY)), ..issued() };
+        let wished = Kept { wished_at: Some(start().plus(DAY * 2)), ..issued() };
+        let always = Kept { wished_at: Some(Timestamp::default()), ..issued() };
         let file = Kept { certificate: Some(certificate(Origin::File)), ..Kept::default() };
         let minute = |count| start().plus(Duration::from_mins(count));
         for (what, kept, now, ask) in [
@@ -260,8 +277,9 @@ mod tests {
                 minute(0),
                 Ask::Now(Which::First),
             ),
-            ("the CA wishes", wished.clone(), start(), Ask::At(start().plus(DAY))),
-            ("the CA wished", wished, start().plus(DAY), Ask::Now(Which::First)),
+            ("the CA wishes", wished.clone(), start(), Ask::At(start().plus(DAY * 2))),
+            ("the CA wished", wished, start().plus(DAY * 2), Ask::Now(Which::First)),
+            ("the CA always wishes", always, start(), Ask::At(start().plus(DAY))),
             ("of the other", of("https://b.example.com"), start(), Ask::At(start().plus(DAY * 60))),
             ("of one before", of("https://try.example.com"), start(), Ask::Now(Which::First)),
             ("of a file", file, start().plus(DAY * 90), Ask::Never),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Every certificate there is, and every proof. What is not in it is not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificates {
-    /// Grows with each change, also over a restart of the control plane. A proxy keeps the highest
-    /// it has taken, and passes over a smaller one.
+    /// Grows with each change, also over a restart of the control plane. A proxy refuses a smaller
+    /// one than it has in force; the same one comes again on a new link, and is answered again.
     pub serial: u64,
     /// A pair for each host.
     pub pairs: Vec<Pair>,

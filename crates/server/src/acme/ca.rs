@@ -102,7 +102,7 @@ impl Ca {
             match &failed {
                 Refusal::Said { kind, .. } if kind == "badNonce" && tries < TRIES => {}
                 Refusal::Said { kind, .. } if kind == "accountDoesNotExist" && tries < TRIES => {
-                    self.forget_account().await;
+                    self.forget_account(account.id()).await;
                 }
                 _ => return Err(self.failed(failed)),
             }
@@ -151,8 +151,13 @@ impl Ca {
         Failed { refusal, wait }
     }
 
-    async fn forget_account(&self) {
-        *self.account.lock().await = None;
-        account::forget(&self.account_file);
+    /// The CA does not know an account. Of two orders at once, the second finds the one that the
+    /// first has made in its place.
+    async fn forget_account(&self, id: &str) {
+        let mut account = self.account.lock().await;
+        if account.as_ref().is_some_and(|it| it.id() == id) {
+            *account = None;
+            account::forget(&self.account_file);
+        }
     }
 }

@@ -99,7 +99,8 @@ pub(super) async fn run(control: Arc<Control>, keeper: Arc<Keeper>) {
         }
         keeper.tell_ends(&control, now).await;
         keeper.forget(&control, now).await;
-        if !keeper.settings.enabled {
+        // Without a proxy nobody could answer the CA; one that is new comes within a second or two.
+        if !keeper.settings.enabled || !control.parts.fleet.has_proxies() {
             continue;
         }
         if wishes.is_empty() && keeper.held.has_wishes(now) {

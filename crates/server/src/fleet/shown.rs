@@ -41,6 +41,12 @@ impl Fleet {
         self.certificates.send_replace(Some(certificates));
     }
 
+    /// Whether a proxy is connected.
+    #[must_use]
+    pub fn has_proxies(&self) -> bool {
+        !self.shown.borrow().is_empty()
+    }
+
     /// Waits until every proxy that is connected has what was said under this serial, or later, in
     /// force.
     pub async fn shown(&self, serial: u64) -> Result<(), NotShown> {

@@ -34,6 +34,8 @@ pub(crate) struct Pebble {
     management: u16,
     ports: Ports,
     is_for_members: bool,
+    /// For how many days its certificates are good.
+    pub(crate) days: u64,
     folder: TempDir,
 }
 
@@ -60,8 +62,15 @@ impl Pebble {
         fs::write(folder.path().join("own.pem"), own.pem()).expect("it is written");
         fs::write(folder.path().join("own.key"), key.serialize_pem()).expect("it is written");
         let (port, management) = (free_port(), free_port());
-        let mut pebble =
-            Self { processes: Vec::new(), port, management, ports, is_for_members, folder };
+        let mut pebble = Self {
+            processes: Vec::new(),
+            port,
+            management,
+            ports,
+            is_for_members,
+            days: 90,
+            folder,
+        };
         pebble.run().await;
         pebble
     }
@@ -81,6 +90,7 @@ impl Pebble {
             "certificate": file("own.pem"), "privateKey": file("own.key"),
             "httpPort": self.ports.http, "tlsPort": self.ports.tls,
             "ocspResponderURL": "", "externalAccountBindingRequired": self.is_for_members,
+            "certificateValidityPeriod": self.days * 24 * 3_600,
             "externalAccountMACKeys": { (MEMBER.0): MEMBER.1 },
         }});
         fs::write(file("config.json"), config.to_string()).expect("it is written");

@@ -73,7 +73,18 @@ impl Keeper {
             }
         };
         let (before, _, app) = self.held.get(host);
+        self.held.have(host, pair);
         let until = certificate.not_after;
+        let now = control.clock().now();
+        if Kept::is_due_at_once(&certificate, now) {
+            // It is shown all the same: perhaps the visitors' clocks are right.
+            let trouble = before.trouble;
+            let kept = Kept { trouble, ..Kept::issued(certificate, digest) };
+            let why = format!("it ends at {until}, and here it is {now}: is this clock right?");
+            let failed = Failed { refusal: Refusal::Unusable(why), wait: None };
+            self.write_failure(control, host, which, kept, failed).await;
+            return;
+        }
         let renewed = before.certificate.is_some();
         let text = certificates::issued(host, self.ca(which).host(), until, renewed);
         let facts = serde_json::json!({
@@ -81,7 +92,6 @@ impl Keeper {
             "not_before": certificate.not_before, "not_after": until, "renewed": renewed,
         });
         let event = super::tell::event(control, app, EventKind::CertificateIssued, text, facts);
-        self.held.have(host, pair);
         self.keep(control, host, Kept::issued(certificate, digest.clone()), Some(event)).await;
         self.shelf.tidy(host, Some(&digest));
     }
@@ -94,13 +104,26 @@ impl Keeper {
     }
 
     async fn failed(&self, control: &Control, host: &str, which: Which, failed: Failed) {
+        let (kept, ..) = self.held.get(host);
+        self.write_failure(control, host, which, kept, failed).await;
+    }
+
+    /// An order failed that left this.
+    async fn write_failure(
+        &self,
+        control: &Control,
+        host: &str,
+        which: Which,
+        kept: Kept,
+        failed: Failed,
+    ) {
         let ca = self.ca(which);
         let now = control.clock().now();
         let why = certificates::why(host, ca.host(), ca.challenge(), &failed.refusal);
         let not_before = failed.wait.map(|wait| now.plus(wait));
         let attempt = Attempt { at: now, why: why.clone(), not_before, chance: chance() };
-        let (before, _, app) = self.held.get(host);
-        let kept = before.failed(attempt);
+        let (.., app) = self.held.get(host);
+        let kept = kept.failed(attempt);
         let Some(trouble) = &kept.trouble else { return };
         let text = certificates::failed(host, &why, trouble.again_at);
         let facts = serde_json::json!({

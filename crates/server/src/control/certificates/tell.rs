@@ -113,7 +113,7 @@ impl Control {
         let of = tell::count(hosts.len() as u64, "public host");
         let ok = wrong.is_empty();
         let says = match wrong.len() {
-            0 => format!("{have} of {of} have one that is good for a while"),
+            0 => format!("good for a while: {have} of {of}"),
             1 => wrong.remove(0),
             more => format!("{} (and {} more)", wrong.remove(0), more - 1),
         };
