@@ -42,6 +42,7 @@ impl Control {
         text.count("toehold_builder_builds_waiting", &[], waiting as u64);
         let (letters, _) = self.store().list("outbox/").await?;
         text.count("toehold_notify_messages_waiting", &[], letters.len() as u64);
+        self.expose_certificates(&mut text).await?;
         self.metrics().tally.say(&mut text);
         Ok(text)
     }

@@ -104,6 +104,11 @@ async fn a_certificate_is_had_kept_over_a_restart_and_renewed_when_it_is_due() {
         assert_eq!(mode & 0o777, 0o600, "{:?}", entry.path());
     }
 
+    let metrics = stage.owner(Ask::get("/metrics")).await.is(200).text();
+    for says in ["toehold_control_certificates 1\n", "toehold_control_certificates_lacking 0\n"] {
+        assert!(metrics.contains(says), "{says} is not in {metrics}");
+    }
+
     let folder = stage.end_but_for_its_folder().await;
     let stage = scene.go_on(folder, Txn::default()).await;
     let before = front.told().serial;

@@ -9,7 +9,8 @@ use tracing::error;
 
 use super::held::{PREFIX, key};
 use super::{Control, Keeper};
-use crate::control::Finding;
+use crate::control::{ControlError, Finding};
+use crate::metrics::Text;
 use crate::notify::{Letter, outbox_write};
 use crate::store::{Txn, Write};
 
@@ -89,35 +90,83 @@ impl Keeper {
     }
 }
 
+/// How the certificates of all public hosts are.
+#[derive(Default)]
+struct Standing {
+    /// How many hosts want one.
+    wanted: usize,
+    /// How many have one that is good for a while.
+    good: usize,
+    /// What is wrong with those that do not, where it is known.
+    wrong: Vec<String>,
+    /// When the first of them ends.
+    first_end: Option<Timestamp>,
+}
+
 impl Control {
-    /// What `doctor` shows of certificates; nothing where none are asked for.
-    pub(in crate::control) async fn certificate_finding(&self) -> Option<Finding> {
-        self.settings().acme.as_ref()?;
-        let (docs, _) = self.store().list_as::<Kept>(PREFIX).await.ok()?;
+    /// `None` where none are asked for.
+    async fn certificates(&self) -> Result<Option<Standing>, ControlError> {
+        if self.settings().acme.is_none() {
+            return Ok(None);
+        }
+        let (docs, _) = self.store().list_as::<Kept>(PREFIX).await?;
         let hosts = self.hosts().await;
         let now = self.clock().now();
-        let mut have = 0;
-        let mut wrong = Vec::new();
+        let mut standing = Standing { wanted: hosts.len(), ..Standing::default() };
         for doc in docs.iter().filter(|doc| hosts.contains_key(doc.key.last_part())) {
             let (host, kept) = (doc.key.last_part(), &doc.value);
             let why = kept.trouble.as_ref().map(|it| it.why.as_str());
+            let ends_at = kept.certificate.as_ref().map(|it| it.not_after);
+            standing.first_end = standing.first_end.into_iter().chain(ends_at).min();
             match (&kept.certificate, why) {
                 (Some(it), why) if kept.is_expiring(now) => {
-                    wrong.push(certificates::expiring(host, it, now, why));
+                    standing.wrong.push(certificates::expiring(host, it, now, why));
                 }
-                (Some(_), _) => have += 1,
-                (None, Some(why)) => wrong.push(format!("no certificate for {host}: {why}")),
+                (Some(_), _) => standing.good += 1,
+                (None, Some(why)) => {
+                    standing.wrong.push(format!("no certificate for {host}: {why}"));
+                }
                 (None, None) => {}
             }
         }
-        let of = tell::count(hosts.len() as u64, "public host");
-        let ok = wrong.is_empty();
-        let says = match wrong.len() {
-            0 => format!("good for a while: {have} of {of}"),
-            1 => wrong.remove(0),
-            more => format!("{} (and {} more)", wrong.remove(0), more - 1),
+        Ok(Some(standing))
+    }
+
+    /// What `doctor` shows of certificates; nothing where none are asked for.
+    pub(in crate::control) async fn certificate_finding(&self) -> Option<Finding> {
+        let (ok, says) = match self.certificates().await {
+            Ok(None) => return None,
+            Ok(Some(Standing { wanted, good, wrong, .. })) => {
+                let of = tell::count(wanted as u64, "public host");
+                let says = match wrong.as_slice() {
+                    [] => format!("good for a while: {good} of {of}"),
+                    [one] => one.clone(),
+                    [first, more @ ..] => format!("{first} (and {} more)", more.len()),
+                };
+                (wrong.is_empty(), says)
+            }
+            Err(error) => (false, tell::chain(&error)),
         };
         let hint = "see docs/tls.md; toehold events shows each try".into();
         Some(Finding { what: "certificates".into(), ok, says, hint })
+    }
+
+    /// The numbers of certificates; none where none are asked for.
+    pub(in crate::control) async fn expose_certificates(
+        &self,
+        text: &mut Text,
+    ) -> Result<(), ControlError> {
+        let Some(standing) = self.certificates().await? else { return Ok(()) };
+        let lacking = standing.wanted.saturating_sub(standing.good);
+        text.count("toehold_control_certificates", &[], standing.good as u64);
+        text.count("toehold_control_certificates_lacking", &[], lacking as u64);
+        if let Some(at) = standing.first_end {
+            text.count(
+                "toehold_control_certificate_first_end_time_seconds",
+                &[],
+                at.as_ms() / 1_000,
+            );
+        }
+        Ok(())
     }
 }
