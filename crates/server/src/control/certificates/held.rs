@@ -275,3 +275,6 @@ pub(super) fn chance(host: &str, ends_at: Timestamp) -> f64 {
     let drawn = u32::from_str_radix(&digest.short()[..8], 16).unwrap_or_default();
     f64::from(drawn) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
