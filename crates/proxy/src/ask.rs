@@ -9,7 +9,7 @@ use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
 
 use crate::headers::{self, Id, Told};
 use crate::host;
-use crate::page::{Form, Page};
+use crate::page::{Form, Own, Page};
 use crate::route::App;
 use crate::visitor::Visitor;
 use crate::worker::Worker;
@@ -18,6 +18,9 @@ pub(crate) use crate::ask::upload::{Fault, Halt, Upload};
 
 /// The most room that the proxy's own fields need in a head, in bytes, but for long hosts.
 const OWN_FIELDS_BYTES: usize = 256;
+
+/// Where a CA looks for a proof.
+const ACME: &str = "/.well-known/acme-challenge/";
 
 /// A request.
 #[derive(Debug)]
@@ -33,8 +36,8 @@ pub(crate) struct Ask {
     /// It asks to go on in another protocol, and that is passed on.
     pub(crate) upgrade: bool,
     pub(crate) upload: Upload,
-    /// Where it goes, or why nowhere. Whoever answers it takes this out.
-    pub(crate) goal: Result<Goal, Page>,
+    /// Where it goes, or what the proxy itself says to it. Whoever answers it takes this out.
+    pub(crate) goal: Result<Goal, Own>,
 }
 
 /// Where a request goes.
@@ -59,7 +62,7 @@ impl Ask {
         let mut room = fields();
         let request = Request::read(&bytes[..end], &mut room)?;
         let id = Id::of(&request);
-        let mut goal = goal(worker, &request);
+        let mut goal = goal(worker, visitor, &request);
         let max_bytes = goal.as_ref().map_or(0, |goal| goal.app.max_body_bytes);
         let (mut head, mut used) = (Vec::new(), end);
         if let Ok(goal) = &goal {
@@ -82,7 +85,7 @@ impl Ask {
         let fault = if too_large { Some(Fault::TooLarge.page()) } else { fault };
         if let (Ok(Goal { app, .. }), Some(page)) = (&goal, fault) {
             app.meter.refused(worker.index, page.status);
-            goal = Err(page);
+            goal = Err(page.into());
         }
         let ask = Self {
             id,
@@ -107,9 +110,18 @@ impl Ask {
     }
 }
 
-fn goal(worker: &Worker, request: &Request<'_, '_>) -> Result<Goal, Page> {
+fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result<Goal, Own> {
     let table = worker.table();
     let host = host::name(request.host.unwrap_or_default());
+    // A CA comes by HTTP (RFC 8555, 8.3): it is answered before anyone is sent to HTTPS.
+    if let Some(token) = request.path.strip_prefix(ACME)
+        && let Some(proof) = worker.shared.shown.http_proof(token)
+    {
+        return Err(Own::Proof(proof));
+    }
+    if !visitor.https && worker.shared.shown.redirects(&host) {
+        return Err(Own::Moved(by_tls(worker, request, &host)));
+    }
     let app = table.app(&host).ok_or(Page::NO_APP)?.clone();
     let kept = if app.sticky && app.is_split() {
         let cookies = request.fields.iter().filter(|it| Name::of(it.name) == Name::Cookie);
@@ -121,6 +133,18 @@ fn goal(worker: &Worker, request: &Request<'_, '_>) -> Result<Goal, Page> {
     let idempotent =
         matches!(request.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
     Ok(Goal { app, kept, idempotent })
+}
+
+/// The same by TLS. Who came to the usual port of HTTP goes to that of HTTPS, whatever ports they
+/// lead to here.
+fn by_tls(worker: &Worker, request: &Request<'_, '_>, host: &str) -> String {
+    let said_port = request.host.unwrap_or_default().trim_end_matches('.').len() > host.len();
+    let port = match worker.shared.tls_port.filter(|&port| said_port && port != 443) {
+        Some(port) => format!(":{port}"),
+        None => String::new(),
+    };
+    let path = if request.path == "*" { "/" } else { request.path };
+    format!("https://{host}{port}{}{path}", request.slash)
 }
 
 /// HTML for who asks for it, else text.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use crate::ask::Ask;
 use crate::headers::{Id, Said};
-use crate::page::{Form, Page};
+use crate::page::{Form, Own, Page};
 use crate::relay;
 use crate::retry::{Run, Stop};
 use crate::tunnel;
@@ -21,9 +21,9 @@ pub(crate) async fn exchange(
     visitor: &mut Visitor,
     mut ask: Box<Ask>,
 ) -> After {
-    let goal = match std::mem::replace(&mut ask.goal, Err(Page::NO_APP)) {
+    let goal = match std::mem::replace(&mut ask.goal, Err(Page::NO_APP.into())) {
         Ok(goal) => goal,
-        Err(page) => return Box::pin(refuse_ask(worker, visitor, &ask, page)).await,
+        Err(own) => return Box::pin(answer(worker, visitor, &ask, own)).await,
     };
     let meter = goal.app.meter.clone();
     match Run::new(worker, &goal, ask.upload.came().0).finish(visitor, &mut ask).await {
@@ -33,7 +33,7 @@ pub(crate) async fn exchange(
         Ok(answered) => relay::relay(worker, visitor, &mut ask, answered).await,
         Err(Stop::Page(page)) => {
             meter.refused(worker.index, page.status);
-            Box::pin(refuse_ask(worker, visitor, &ask, page)).await
+            Box::pin(answer(worker, visitor, &ask, page.into())).await
         }
         Err(Stop::Gone) => After::Reset,
     }
@@ -42,23 +42,23 @@ pub(crate) async fn exchange(
 /// Says that something was not let in; nothing is read behind it.
 pub(crate) async fn refuse(worker: &Worker, visitor: &mut Visitor, page: Page) -> After {
     let (id, form, to_head) = (&Id::fresh(), Form::Text, false);
-    let reply = Reply { page, id, form, to_head, connection: Some("close") };
+    let reply = Reply { own: page.into(), id, form, to_head, connection: Some("close") };
     say(worker, visitor, reply, After::Linger).await
 }
 
-/// Answers a request with a page.
-async fn refuse_ask(worker: &Worker, visitor: &mut Visitor, ask: &Ask, page: Page) -> After {
+/// Answers a request with something of our own.
+async fn answer(worker: &Worker, visitor: &mut Visitor, ask: &Ask, own: Own) -> After {
     // The rest of its body would be in the way of the next request.
     let stays = ask.upload.has_come() && ask.keep_alive && !visitor.is_last(worker);
     let Ask { id, form, to_head, .. } = ask;
     let connection = ask.connection(stays);
-    let reply = Reply { page, id, form: *form, to_head: *to_head, connection };
+    let reply = Reply { own, id, form: *form, to_head: *to_head, connection };
     say(worker, visitor, reply, if stays { After::Next } else { After::Linger }).await
 }
 
-/// A page, and how it is said.
+/// What the proxy itself says, and how.
 struct Reply<'a> {
-    page: Page,
+    own: Own,
     id: &'a Id,
     form: Form,
     /// It answers a `HEAD`.
@@ -66,15 +66,15 @@ struct Reply<'a> {
     connection: Option<&'a str>,
 }
 
-/// Says a page of the proxy's own.
+/// Says it.
 async fn say(worker: &Worker, visitor: &mut Visitor, reply: Reply<'_>, after: After) -> After {
     let mut unsaid = Some(reply);
     poll_fn(|cx| {
-        if let Some(Reply { page, id, form, to_head, connection }) = unsaid.take() {
+        if let Some(Reply { own, id, form, to_head, connection }) = unsaid.take() {
             let date = worker.dates.now();
             let told = Said { id, cookie: None, date: &date, chunked: false, connection };
             let Scratch { said, .. } = &mut *worker.scratch();
-            page.write(form, to_head, told, said);
+            own.write(form, to_head, told, said);
             if visitor.say(cx, [said, &[]]).is_err() {
                 return Poll::Ready(After::Reset);
             }

@@ -1,5 +1,6 @@
 //! The link to the control plane: routes come, reports go. The proxy serves without it.
 
+mod certified;
 mod report;
 mod take;
 
@@ -58,9 +59,10 @@ async fn talk(
     let (answers, mut to_send) = mpsc::channel(16);
     let listening = async {
         while let Some(told) = reader.next().await? {
+            desk.hears();
             let answer = match told {
                 ToProxy::Routes(routes) => desk.take(routes),
-                ToProxy::Certificates(certificates) => take::drop_certificates(&certificates),
+                ToProxy::Certificates(certificates) => desk.certified.take(certificates),
             };
             // The other half is gone only when this is no longer polled.
             let _ = answers.send(answer).await;

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::rustls::ServerConfig;
 
+use crate::meet::meet;
 use crate::page::Page;
 use crate::serve::serve;
+use crate::socket::Socket;
 use crate::worker::Worker;
 
 /// How long accepting rests after it failed for want of something.
@@ -45,21 +50,34 @@ pub(crate) fn share_out(
 }
 
 /// Accepts visitors until the proxy is asked to stop.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+) {
     let stop = worker.shared.stop.clone();
+    let mut stopped = pin!(stop.cancelled());
     let mut spare = Spare::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = &mut stopped => return,
         };
         match accepted {
             Ok((stream, peer)) => {
-                if let Some(guest) = worker.guests.let_in(&worker.shared.limits, peer.ip()) {
-                    let serving = serve(worker.clone(), stream, peer, guest);
-                    tokio::task::spawn_local(serving);
-                } else {
-                    tokio::task::spawn_local(turn_away(stream));
+                let worker = worker.clone();
+                match (worker.guests.let_in(&worker.shared.limits, peer.ip()), &tls) {
+                    (Some(guest), None) => {
+                        let socket = Socket::Plain(stream);
+                        tokio::task::spawn_local(serve(worker, socket, peer, guest));
+                    }
+                    (Some(guest), Some(config)) => {
+                        let meeting = meet(worker, config.clone(), stream, peer, guest);
+                        tokio::task::spawn_local(meeting);
+                    }
+                    (None, _) => {
+                        tokio::task::spawn_local(turn_away(stream));
+                    }
                 }
             }
             // The visitor went away before it was its turn.

@@ -64,31 +64,10 @@ impl Page {
         }
     }
 
-    /// Writes the answer; only the head of it to a `HEAD`.
-    pub(crate) fn write(self, form: Form, to_head: bool, said: Said<'_>, out: &mut Vec<u8>) {
-        let Self { status, text } = self;
-        let reason = self.reason();
-        let (kind, body) = match form {
-            Form::Html => ("text/html; charset=utf-8", self.html()),
-            Form::Text => ("text/plain; charset=utf-8", format!("{status} {reason}\n{text}\n")),
-        };
-        let length = body.len().to_string();
-        let mut fields = vec![
-            ("content-type", kind),
-            ("content-length", length.as_str()),
-            ("cache-control", "no-store"),
-        ];
-        if status == 503 {
-            fields.push(("retry-after", "1"));
-        }
-        headers::of_page(status, reason, &fields, said, out);
-        if !to_head {
-            out.extend_from_slice(body.as_bytes());
-        }
-    }
-
-    const fn reason(self) -> &'static str {
-        match self.status {
+    const fn reason(status: u16) -> &'static str {
+        match status {
+            200 => "OK",
+            308 => "Permanent Redirect",
             400 => "Bad Request",
             404 => "Not Found",
             405 => "Method Not Allowed",
@@ -104,13 +83,60 @@ impl Page {
     }
 
     fn html(self) -> String {
-        let (status, reason, text) = (self.status, self.reason(), escaped(self.text));
+        let (status, reason, text) = (self.status, Self::reason(self.status), escaped(self.text));
         format!(
             "<!doctype html><html lang=\"en\"><meta name=\"viewport\" \
              content=\"width=device-width\"><title>{status} {reason}</title>\
              <body style=\"font:1em/1.5 sans-serif;max-width:36em;margin:15vh auto;padding:0 1em\">\
              <h1 style=\"font-size:1.2em\">{status} {reason}</h1><p>{text}</p>\n"
         )
+    }
+}
+
+/// What the proxy itself answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Why no instance does.
+    Page(Page),
+    /// To a CA: that the host is ours.
+    Proof(String),
+    /// Ask there, by TLS.
+    Moved(String),
+}
+
+impl From<Page> for Own {
+    fn from(page: Page) -> Self {
+        Self::Page(page)
+    }
+}
+
+impl Own {
+    /// Writes the answer; only the head of it to a `HEAD`.
+    pub(crate) fn write(&self, form: Form, to_head: bool, said: Said<'_>, out: &mut Vec<u8>) {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        let (status, kind, body) = match (self, form) {
+            (Self::Page(page), Form::Html) => {
+                (page.status, "text/html; charset=utf-8", page.html())
+            }
+            (Self::Page(Page { status, text }), Form::Text) => {
+                (*status, TEXT, format!("{status} {}\n{text}\n", Page::reason(*status)))
+            }
+            (Self::Proof(proof), _) => (200, "application/octet-stream", proof.clone()),
+            (Self::Moved(to), _) => (308, TEXT, format!("It is at {to}\n")),
+        };
+        let length = body.len().to_string();
+        let mut fields = vec![("content-type", kind), ("content-length", length.as_str())];
+        match self {
+            Self::Moved(to) => fields.push(("location", to)),
+            Self::Page(_) | Self::Proof(_) => fields.push(("cache-control", "no-store")),
+        }
+        if status == 503 {
+            fields.push(("retry-after", "1"));
+        }
+        headers::of_page(status, Page::reason(status), &fields, said, out);
+        if !to_head {
+            out.extend_from_slice(body.as_bytes());
+        }
     }
 }
 

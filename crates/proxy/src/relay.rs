@@ -100,7 +100,7 @@ impl Relay<'_> {
 
     fn poll_down(&mut self, cx: &mut Context<'_>, visitor: &mut Visitor) -> Poll<Result<(), Cut>> {
         loop {
-            if !visitor.unsent.is_empty() {
+            if visitor.is_behind() {
                 if ready!(visitor.poll_flush(cx)).is_err() {
                     return Poll::Ready(Err(Cut::Visitor));
                 }

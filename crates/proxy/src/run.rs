@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use toehold_core::wire::proxy::FromProxy;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::alone::{Alone, BackendsError};
@@ -23,6 +24,7 @@ use crate::link::{self, Desk};
 use crate::listen;
 use crate::probe;
 use crate::registry::Registry;
+use crate::tls::{self, Files, FilesError};
 use crate::worker::{Shared, Worker};
 
 /// How often connections are looked at that were kept too long.
@@ -36,6 +38,8 @@ pub struct Settings {
     /// The listening sockets, one or more to an address. They stay open elsewhere or not, as the
     /// caller likes.
     pub listeners: Vec<TcpListener>,
+    /// Those that speak TLS, in the same way. Their port is one for all.
+    pub tls_listeners: Vec<TcpListener>,
     /// How many threads; one for each core is right. At least one is started.
     pub threads: usize,
     /// What visitors and instances are held to.
@@ -55,8 +59,13 @@ pub enum Source {
         /// The version to name to the control plane.
         version: String,
     },
-    /// A file with a backend a line, `HOST:PORT` or `HOST:PORT*WEIGHT`: it is followed.
-    File(PathBuf),
+    /// Files that are followed.
+    Files {
+        /// A backend a line, `HOST:PORT` or `HOST:PORT*WEIGHT`.
+        backends: PathBuf,
+        /// A folder with `cert.pem` and `key.pem`.
+        tls: Option<PathBuf>,
+    },
 }
 
 /// Why a proxy could not be started.
@@ -73,6 +82,12 @@ pub enum ProxyError {
     /// The file of backends is no good.
     #[error(transparent)]
     Backends(#[from] BackendsError),
+    /// The certificate is no good.
+    #[error(transparent)]
+    Certificate(#[from] FilesError),
+    /// TLS cannot be had.
+    #[error("cannot speak TLS")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// A listening socket could not be used.
     #[error("cannot accept connections on the sockets that were given")]
     Listen(#[source] io::Error),
@@ -84,14 +99,19 @@ pub enum ProxyError {
 /// Serves until `stop` is cancelled; then takes no new connections, and ends when the requests
 /// under way are through, at the latest after [`Limits::shutdown`]. Blocks.
 pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyError> {
-    let Settings { source, listeners, threads, limits } = settings;
+    let Settings { source, listeners, tls_listeners, threads, limits } = settings;
     let threads = threads.max(1);
+    let tls_listens = listens(&tls_listeners).map_err(ProxyError::Listen)?;
+    let tls_port = tls_listens.first().map(SocketAddr::port);
     let listens = listens(&listeners).map_err(ProxyError::Listen)?;
+    let listens = [listens, tls_listens].concat().iter().map(SocketAddr::to_string).collect();
     let sockets = listen::share_out(listeners, threads).map_err(ProxyError::Listen)?;
+    let tls_sockets = listen::share_out(tls_listeners, threads).map_err(ProxyError::Listen)?;
     // A child: one thread that ends by an error stops the others, but not the caller's other work.
     let stop = stop.child_token();
     let _stop = stop.clone().drop_guard();
-    let shared = Arc::new(Shared::new(&limits, stop));
+    let shared = Arc::new(Shared::new(&limits, tls_port, stop));
+    let config = tls_port.map(|_| tls::config(shared.shown.clone())).transpose()?;
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
     let runtime = runtime()?;
     // Before the first visitor is let in.
@@ -99,8 +119,11 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
 
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let mut running = Vec::new();
-    for (index, share) in sockets.into_iter().enumerate() {
-        let (shared, alive) = (shared.clone(), alive.clone());
+    for (index, (plain, tls)) in sockets.into_iter().zip(tls_sockets).enumerate() {
+        let (shared, alive, config) = (shared.clone(), alive.clone(), config.clone());
+        let with = |config: Option<_>| move |listener| (listener, config.clone());
+        let share = plain.into_iter().map(with(None)).chain(tls.into_iter().map(with(config)));
+        let share: Vec<_> = share.collect();
         let thread = thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             let _alive = alive;
             let _stop = shared.stop.clone().drop_guard();
@@ -140,9 +163,12 @@ fn follow(
                 None => Box::pin(std::future::ready(())),
             })
         }
-        Source::File(path) => {
-            let opening = Alone::open(shared.clone(), registry.clone(), path);
-            Ok(Box::pin(runtime.block_on(opening)?.follow()))
+        Source::Files { backends, tls } => {
+            let opening = Alone::open(shared.clone(), registry.clone(), backends);
+            let backends = runtime.block_on(opening)?.follow();
+            let Some(dir) = tls else { return Ok(Box::pin(backends)) };
+            let certificate = Files::open(dir, shared.shown.clone())?.follow();
+            Ok(Box::pin(async { tokio::join!(backends, certificate).0 }))
         }
     }
 }
@@ -151,14 +177,14 @@ fn follow(
 fn serve(
     index: usize,
     shared: &Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
 ) -> Result<(), ProxyError> {
     runtime()?.block_on(async {
         let worker = Rc::new(Worker::new(index, shared.clone()));
-        for listener in listeners {
+        for (listener, tls) in listeners {
             let listener =
                 tokio::net::TcpListener::from_std(listener).map_err(ProxyError::Listen)?;
-            tokio::task::spawn_local(listen::accept(worker.clone(), listener));
+            tokio::task::spawn_local(listen::accept(worker.clone(), listener, tls));
         }
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
         shared.stop.cancelled().await;
@@ -188,10 +214,10 @@ fn runtime() -> Result<LocalRuntime, ProxyError> {
 }
 
 /// The addresses, each once.
-fn listens(listeners: &[TcpListener]) -> io::Result<Vec<String>> {
+fn listens(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
     let mut listens = Vec::new();
     for listener in listeners {
-        listens.push(listener.local_addr()?.to_string());
+        listens.push(listener.local_addr()?);
     }
     listens.dedup();
     Ok(listens)

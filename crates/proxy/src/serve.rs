@@ -10,22 +10,21 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
-use tokio::net::TcpStream;
-
 use crate::exchange;
 use crate::guests::Guest;
 use crate::serve::next::{Next, next};
+use crate::socket::Socket;
 use crate::visitor::{After, Visitor};
 use crate::worker::Worker;
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, guest: Guest) {
+pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: SocketAddr, guest: Guest) {
     poll_fn(|cx| {
         guest.is_served_by(cx.waker());
         Poll::Ready(())
     })
     .await;
-    let mut visitor = Visitor::new(&worker, stream, peer.ip());
+    let mut visitor = Visitor::new(&worker, socket, peer.ip());
     loop {
         let after = match next(&worker, &mut visitor).await {
             Next::Ask(ask) => {
@@ -34,10 +33,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
                 Box::pin(exchange::exchange(&worker, &mut visitor, ask)).await
             }
             Next::Refused(page) => Box::pin(exchange::refuse(&worker, &mut visitor, page)).await,
-            Next::End => return,
+            Next::End => After::Close,
         };
         match after {
             After::Next => {}
+            After::Close if visitor.https => return Box::pin(visitor.close()).await,
             After::Close => return,
             After::Linger => return Box::pin(visitor.linger(&worker)).await,
             After::Reset => return visitor.socket.reset_at_end(),

@@ -6,17 +6,35 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// The most room that is kept for bytes that wait, once they are gone.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(crate) struct Socket(TcpStream);
+pub(crate) enum Socket {
+    /// As it is.
+    Plain(TcpStream),
+    /// Behind TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
 impl Socket {
-    pub(crate) const fn new(stream: TcpStream) -> Self {
-        Self(stream)
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(stream))
+    }
+
+    /// Whether nobody on the way can read it.
+    pub(crate) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
     }
 
     /// Reads what is there; 0: nothing will come any more.
@@ -26,7 +44,10 @@ impl Socket {
         space: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(space);
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
+        ready!(match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+        })?;
         Poll::Ready(Ok(buf.filled().len()))
     }
 
@@ -36,7 +57,10 @@ impl Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
     }
 
     /// Writes what there is room for of two pieces, the second behind the first.
@@ -52,25 +76,47 @@ impl Socket {
             return self.poll_write(cx, second);
         }
         let both = [IoSlice::new(first), IoSlice::new(second)];
-        Pin::new(&mut self.0).poll_write_vectored(cx, &both)
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
+        }
+    }
+
+    /// Whether something that was written has not left yet: TLS writes in records of its own.
+    pub(crate) fn holds_back(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+        }
+    }
+
+    /// Lets what was written leave.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     /// Says that nothing more comes.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 
     /// It will not end as if all had been said: the other side sees it break off.
     pub(crate) fn reset_at_end(&self) {
         // Where the other side is gone already there is nobody to tell.
-        let _ = self.0.set_zero_linger();
+        let _ = self.tcp().set_zero_linger();
     }
 
     /// Whether nothing was heard on it as far as is known here: no end, no reset, no bytes. What the
     /// kernel has heard since this thread last asked for news, which it does each millisecond when
     /// it is busy, is not known yet.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.0.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+        self.tcp().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 }
 
@@ -82,8 +128,9 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    /// Whether nothing waits, neither here nor in the socket.
+    pub(crate) fn is_empty(&self, socket: &Socket) -> bool {
+        self.bytes.is_empty() && !socket.holds_back()
     }
 
     /// Sends two pieces, the second behind the first. What the socket does not take waits here.
@@ -94,7 +141,7 @@ impl Unsent {
         [first, second]: [&[u8]; 2],
     ) -> io::Result<()> {
         let mut sent = 0;
-        while self.is_empty() && sent < first.len() + second.len() {
+        while self.bytes.is_empty() && sent < first.len() + second.len() {
             let rest = [first.get(sent..).unwrap_or_default(), behind(second, first.len(), sent)];
             match socket.poll_write_both(cx, rest) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -124,7 +171,7 @@ impl Unsent {
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
         }
-        Poll::Ready(Ok(()))
+        socket.poll_flush(cx)
     }
 
     /// How much of what waits was taken since it waits: it grows while the other side reads.

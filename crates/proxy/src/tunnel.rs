@@ -95,7 +95,7 @@ fn poll_pass(
     to: &mut Socket,
     unsent: &mut Unsent,
 ) -> Poll<io::Result<bool>> {
-    if !unsent.is_empty() {
+    if !unsent.is_empty(to) {
         ready!(unsent.poll_flush(to, cx))?;
     }
     let Scratch { read, .. } = &mut *worker.scratch();

@@ -94,7 +94,7 @@ impl Pools {
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         stream.set_nodelay(true)?;
         guard(&stream, instance.addr)?;
-        Ok(Line { socket: Socket::new(stream), reused: false, key: instance.key })
+        Ok(Line { socket: Socket::Plain(stream), reused: false, key: instance.key })
     }
 
     /// Keeps a connection whose answer is through for another request; `said`: how long the

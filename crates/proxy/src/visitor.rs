@@ -7,8 +7,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
 use crate::headers;
 use crate::socket::{Socket, Unsent};
 use crate::watch::Watch;
@@ -59,17 +57,17 @@ pub(crate) enum After {
 
 impl Visitor {
     /// One that comes just now.
-    pub(crate) fn new(worker: &Worker, stream: TcpStream, peer: IpAddr) -> Self {
+    pub(crate) fn new(worker: &Worker, socket: Socket, peer: IpAddr) -> Self {
         let now = Instant::now();
         Self {
-            socket: Socket::new(stream),
+            https: socket.is_tls(),
+            socket,
             held: Vec::new(),
             unsent: Unsent::default(),
             blocked_since: None,
             moved: now,
             watch: Watch::new(now + worker.shared.limits.idle),
             peer: headers::address(peer),
-            https: false,
             requests: 0,
         }
     }
@@ -90,9 +88,14 @@ impl Visitor {
         self.unsent.send(&mut self.socket, cx, pieces)
     }
 
+    /// Whether it has not taken in everything that was said.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty(&self.socket)
+    }
+
     /// Ready when it has taken in everything that was said.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unsent.is_empty() {
+        if !self.is_behind() {
             return Poll::Ready(Ok(()));
         }
         let before = self.unsent.taken();
@@ -134,6 +137,17 @@ impl Visitor {
             Poll::Pending => self.poll_left(cx, worker).map(|()| None),
         })
         .await
+    }
+
+    /// Ends a connection of TLS on which everything was said and read: without the word for it the
+    /// visitor could not tell an end from a cut.
+    pub(crate) async fn close(&mut self) {
+        let until = Instant::now() + LINGER;
+        poll_fn(|cx| match self.socket.poll_shutdown(cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => self.watch.poll(cx, until),
+        })
+        .await;
     }
 
     /// Says that nothing more comes, then reads on for a moment: a socket that is closed with unread

@@ -13,6 +13,7 @@ use crate::guests::Guests;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::route::Table;
+use crate::tls::Shown;
 use crate::upstream::Pools;
 
 /// What all threads share.
@@ -27,11 +28,17 @@ pub(crate) struct Shared {
     /// The proxy was asked to stop.
     pub(crate) stop: CancellationToken,
     pub(crate) limits: Limits,
+    /// The certificates in force.
+    pub(crate) shown: Arc<Shown>,
+    /// The port of TLS, where there is one.
+    pub(crate) tls_port: Option<u16>,
 }
 
 impl Shared {
-    pub(crate) fn new(limits: &Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(limits: &Limits, tls_port: Option<u16>, stop: CancellationToken) -> Self {
         Self {
+            shown: Arc::default(),
+            tls_port,
             table: Arc::default(),
             turn: watch::Sender::new(0),
             health: Notify::new(),

@@ -50,6 +50,7 @@ pub enum SettingsError {
 #[serde(default, deny_unknown_fields)]
 struct Raw {
     listen: SocketAddr,
+    listen_tls: Option<SocketAddr>,
     api: SocketAddr,
     public_url: Option<String>,
     mail: Option<notify::MailSettings>,
@@ -72,6 +73,7 @@ impl Default for Raw {
         let fixed = |text: &str| text.parse().expect("the address stands in this file");
         Self {
             listen: fixed(PROXY_ADDR),
+            listen_tls: None,
             api: fixed(API_ADDR),
             public_url: None,
             mail: None,
@@ -94,11 +96,24 @@ impl Default for Raw {
 impl From<Raw> for Settings {
     fn from(raw: Raw) -> Self {
         let Raw { listen, api, public_url, mail, webhook, keep, machines, apps, .. } = raw;
+        let listen_tls = raw.listen_tls;
         let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
         let messages =
             notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
         let (alertmanager, redis, acme) = (raw.alertmanager, raw.redis, raw.acme);
-        Self { listen, api, public_url, messages, alertmanager, redis, acme, keep, machines, apps }
+        Self {
+            listen,
+            listen_tls,
+            api,
+            public_url,
+            messages,
+            alertmanager,
+            redis,
+            acme,
+            keep,
+            machines,
+            apps,
+        }
     }
 }
 
@@ -108,6 +123,8 @@ impl From<Raw> for Settings {
 pub struct Settings {
     /// Where the proxy listens.
     pub listen: SocketAddr,
+    /// Where it speaks TLS; nowhere where absent.
+    pub listen_tls: Option<SocketAddr>,
     /// Where API and dashboard listen.
     pub api: SocketAddr,
     /// How apps are reached from outside, where that is not by `listen`: `https://example.com`.

@@ -201,6 +201,9 @@ pub struct Up {
     /// Where visitors come in [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where visitors come in by TLS [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub listen_tls: Option<SocketAddr>,
     /// Where API and dashboard are [default: 127.0.0.1:7077]
     #[arg(long, value_name = "ADDR")]
     pub api: Option<SocketAddr>,
@@ -227,10 +230,18 @@ pub struct Proxy {
     /// `LISTEN_FDS`
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where visitors come in by TLS [default: nowhere]; of the sockets that are handed in, those with
+    /// this port
+    #[arg(long, value_name = "ADDR", conflicts_with = "backends")]
+    pub listen_tls: Option<SocketAddr>,
     /// Work without a control plane, for the backends of this file: a line for each, `HOST:PORT` or
     /// `HOST:PORT*WEIGHT`. Replace it by renaming another one, and it is followed
     #[arg(long, value_name = "FILE")]
     pub backends: Option<PathBuf>,
+    /// Speak TLS, with the certificate and the key in this folder: `cert.pem`, with those above it
+    /// behind it, and `key.pem`. Replace them, and they are followed
+    #[arg(long, value_name = "DIR", requires = "backends")]
+    pub tls: Option<PathBuf>,
     /// How many cores it uses, with a thread each [default: all]
     #[arg(long, value_name = "N")]
     pub cpus: Option<usize>,

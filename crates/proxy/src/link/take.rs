@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use toehold_core::time::Timestamp;
 use toehold_core::wire::Order;
-use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{FromProxy, ProxyReport, Routes};
 use toehold_host::durable;
 
 use crate::clock;
+use crate::link::certified::Certified;
 use crate::registry::Registry;
 use crate::route::check;
 use crate::worker::Shared;
@@ -32,6 +32,7 @@ pub(crate) struct Desk {
     kept: Cell<bool>,
     /// Whether routes came since this was asked last.
     talked: Cell<bool>,
+    pub(crate) certified: Certified,
 }
 
 impl Desk {
@@ -43,7 +44,6 @@ impl Desk {
         dir: &std::path::Path,
     ) -> Self {
         let desk = Self {
-            shared,
             registry,
             file: dir.join(FILE),
             started_at: clock::now(),
@@ -51,6 +51,8 @@ impl Desk {
             applied_at_us: Cell::new(0),
             kept: Cell::new(true),
             talked: Cell::new(false),
+            certified: Certified::open(shared.shown.clone(), dir),
+            shared,
         };
         match durable::load::<Routes>(&desk.file) {
             Ok(Some(routes)) => match desk.apply(routes) {
@@ -69,7 +71,6 @@ impl Desk {
 
     /// Takes routes from the control plane: the answer says whether they are in force.
     pub(crate) fn take(&self, routes: Routes) -> FromProxy {
-        self.talked.set(true);
         let order = routes.order;
         let applied = self.applied.borrow().order;
         let refusal = match order.cmp(&applied) {
@@ -91,6 +92,11 @@ impl Desk {
         }
     }
 
+    /// The control plane said something that could be understood.
+    pub(crate) fn hears(&self) {
+        self.talked.set(true);
+    }
+
     /// Whether the control plane has said anything that could be understood since this was asked
     /// last.
     pub(crate) fn has_talked(&self) -> bool {
@@ -108,9 +114,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Writes the routes in force to the file. It comes after the answer: a disk that is slow
+    /// Writes the routes and the certificates in force to their files. It comes after the answer: a disk that is slow
     /// delays no change of traffic.
     pub(crate) fn keep(&self) {
+        self.certified.keep();
         if self.kept.replace(true) {
             return;
         }
@@ -139,11 +146,4 @@ impl Desk {
     fn order(&self) -> Order {
         self.applied.borrow().order
     }
-}
-
-/// Certificates came. This proxy speaks no TLS yet, and says so.
-pub(super) fn drop_certificates(certificates: &Certificates) -> FromProxy {
-    let serial = certificates.serial;
-    tracing::warn!(serial, "certificates came and are not used: this proxy speaks no TLS yet");
-    FromProxy::Uncertified { serial, why: "this proxy speaks no TLS yet".to_owned() }
 }

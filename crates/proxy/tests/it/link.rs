@@ -12,7 +12,7 @@ use crate::stage::{Stage, eventually, routes, stable};
 async fn the_first_word_says_who_speaks() {
     let stage = Stage::start().await;
     let hello = eventually("hello", || async { stage.said().first().cloned() }).await;
-    let listens = vec![stage.addr.to_string()];
+    let listens = vec![stage.addr.to_string(), stage.tls_addr.to_string()];
     assert_eq!(hello, FromProxy::Hello { version: "0.0.0-test".into(), listens });
 }
 

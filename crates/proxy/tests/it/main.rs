@@ -10,4 +10,5 @@ mod reports;
 mod routes;
 mod stage;
 mod sticky;
+mod tls;
 mod upgrades;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use toehold_core::model::{Arm, InstanceId, Number, Target, Track};
 use toehold_core::wire::Order;
+use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{
     AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy,
 };
@@ -43,6 +44,8 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
 /// A proxy and its control plane.
 pub(crate) struct Stage {
     pub(crate) addr: SocketAddr,
+    /// The same behind TLS.
+    pub(crate) tls_addr: SocketAddr,
     pub(crate) dir: Arc<TempDir>,
     control: Control,
     stop: CancellationToken,
@@ -76,6 +79,8 @@ impl Stage {
         }
         let listeners = two_sockets();
         let addr = listeners[0].local_addr().expect("it is bound");
+        let tls_listeners = two_sockets();
+        let tls_addr = tls_listeners[0].local_addr().expect("it is bound");
         let stop = CancellationToken::new();
         let settings = Settings {
             source: Source::Control {
@@ -84,12 +89,13 @@ impl Stage {
                 version: "0.0.0-test".into(),
             },
             listeners,
+            tls_listeners,
             threads: 2,
             limits,
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));
-        let stage = Self { addr, dir, control, stop, thread };
+        let stage = Self { addr, tls_addr, dir, control, stop, thread };
         if control_plane {
             eventually("the link", || async {
                 stage.control.writer.lock().await.as_ref().map(|_| ())
@@ -102,7 +108,7 @@ impl Stage {
     /// Sends routes and waits until they are in force.
     pub(crate) async fn apply(&self, routes: Routes) -> u64 {
         let order = routes.order;
-        self.control.send(routes).await;
+        self.control.send(ToProxy::Routes(routes)).await;
         eventually("routes in force", || async move {
             self.said().into_iter().find_map(|said| match said {
                 FromProxy::Applied { order: applied, at_us } if applied == order => Some(at_us),
@@ -118,10 +124,24 @@ impl Stage {
     /// Sends routes and waits until they are refused.
     pub(crate) async fn refused(&self, routes: Routes) -> String {
         let order = routes.order;
-        self.control.send(routes).await;
+        self.control.send(ToProxy::Routes(routes)).await;
         eventually("routes refused", || async move {
             self.said().into_iter().find_map(|said| match said {
                 FromProxy::Refused { order: refused, why } if refused == order => Some(why),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    /// Sends certificates; the answer is whether they are shown, or why not.
+    pub(crate) async fn certify(&self, certificates: Certificates) -> Result<(), String> {
+        let before = self.said().len();
+        self.control.send(ToProxy::Certificates(certificates)).await;
+        eventually("an answer to certificates", || async move {
+            self.said().into_iter().skip(before).find_map(|said| match said {
+                FromProxy::Certified { .. } => Some(Ok(())),
+                FromProxy::Uncertified { why, .. } => Some(Err(why)),
                 _ => None,
             })
         })
@@ -184,8 +204,8 @@ impl Control {
         });
     }
 
-    async fn send(&self, routes: Routes) {
-        let mut line = serde_json::to_vec(&ToProxy::Routes(routes)).expect("it is JSON");
+    async fn send(&self, said: ToProxy) {
+        let mut line = serde_json::to_vec(&said).expect("it is JSON");
         line.push(b'\n');
         let mut writer = self.writer.lock().await;
         let writer = writer.as_mut().expect("the link is there");

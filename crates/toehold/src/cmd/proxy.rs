@@ -30,17 +30,11 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
         .max(1);
     let home = Home::of(context, proxy)?;
-    let mut listeners = process::handed_in()?;
-    if listeners.is_empty() {
-        let addr = match proxy.listen {
-            Some(addr) => addr,
-            None => home.usual_address()?,
-        };
-        listeners = listen(addr, threads)?;
-    }
+    let (listeners, tls_listeners) = home.listeners(proxy, threads)?;
     let settings = toehold_proxy::Settings {
         source: home.source,
         listeners,
+        tls_listeners,
         threads,
         limits: toehold_proxy::Limits::default(),
     };
@@ -59,6 +53,7 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     match proxy.join() {
         Ok(ended) => ended.map_err(|error| match &error {
             ProxyError::Backends(error) => Failure::user("cannot run the proxy").because(error),
+            ProxyError::Certificate(error) => Failure::user("cannot speak TLS").because(error),
             error => Failure::world("the proxy ended").because(error),
         }),
         Err(_) => Err(Failure::world("the proxy ended by a fault of its own")),
@@ -77,7 +72,7 @@ struct Home {
 impl Home {
     fn of(context: &Context, proxy: &Proxy) -> Result<Self, Failure> {
         if let Some(file) = &proxy.backends {
-            let source = Source::File(file.clone());
+            let source = Source::Files { backends: file.clone(), tls: proxy.tls.clone() };
             return Ok(Self { source, layout: None, _lock: None });
         }
         let layout = context.layout()?;
@@ -91,12 +86,32 @@ impl Home {
         Ok(Self { source, layout: Some(layout), _lock: Some(lock) })
     }
 
-    /// Where it listens where nobody says otherwise.
-    fn usual_address(&self) -> Result<SocketAddr, Failure> {
-        match &self.layout {
-            Some(layout) => Ok(context::settings(layout)?.listen),
-            None => Ok(ALONE.into()),
+    /// Its sockets: those that were handed in, else its own; without TLS and with it.
+    fn listeners(
+        &self,
+        proxy: &Proxy,
+        threads: usize,
+    ) -> Result<(Vec<TcpListener>, Vec<TcpListener>), Failure> {
+        let handed_in = process::handed_in()?;
+        let Some(layout) = &self.layout else {
+            let listeners = if handed_in.is_empty() {
+                listen(proxy.listen.unwrap_or(ALONE.into()), threads)?
+            } else {
+                handed_in
+            };
+            let none = Vec::new();
+            return Ok(if proxy.tls.is_some() { (none, listeners) } else { (listeners, none) });
+        };
+        let settings = context::settings(layout)?;
+        let tls = proxy.listen_tls.or(settings.listen_tls);
+        if handed_in.is_empty() {
+            let listeners = listen(proxy.listen.unwrap_or(settings.listen), threads)?;
+            let tls = tls.map_or(Ok(Vec::new()), |addr| listen(addr, threads))?;
+            return Ok((listeners, tls));
         }
+        let port = |it: &TcpListener| it.local_addr().map(|addr| addr.port()).ok();
+        let is_plain = |it: &TcpListener| tls.is_none_or(|tls| port(it) != Some(tls.port()));
+        Ok(handed_in.into_iter().partition(is_plain))
     }
 }
 

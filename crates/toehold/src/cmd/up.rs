@@ -33,6 +33,7 @@ pub fn run(context: &Context, up: &Up) -> Outcome {
     let settings = context::settings(&layout)?;
     let addresses = Addresses {
         listen: up.listen.unwrap_or(settings.listen),
+        listen_tls: up.listen_tls.or(settings.listen_tls),
         api: up.api.unwrap_or(settings.api),
     };
     let cpus = up.cpus.unwrap_or_else(cores).max(1);
@@ -46,6 +47,7 @@ pub fn run(context: &Context, up: &Up) -> Outcome {
 #[derive(Clone, Copy)]
 struct Addresses {
     listen: SocketAddr,
+    listen_tls: Option<SocketAddr>,
     api: SocketAddr,
 }
 
@@ -69,7 +71,12 @@ fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failu
         all
     };
     let api = listen(at.api, 1)?;
-    let public = listen(at.listen, cpus)?;
+    let mut public = listen(at.listen, cpus)?;
+    let mut how = vec!["--cpus".to_owned(), cpus.to_string()];
+    if let Some(tls) = at.listen_tls {
+        public.extend(listen(tls, cpus)?);
+        how.extend(["--listen-tls".to_owned(), tls.to_string()]);
+    }
     let log = |name: &str| layout.logs().join(format!("{name}.log"));
     Ok(vec![
         Part {
@@ -83,7 +90,7 @@ fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failu
         },
         Part {
             name: "proxy",
-            arguments: arguments("proxy", &["--cpus".into(), cpus.to_string()]),
+            arguments: arguments("proxy", &how),
             sockets: public,
             log: log("proxy"),
         },
