@@ -40,6 +40,8 @@ pub enum Name {
     KeepAlive,
     /// `X-Request-Id`.
     RequestId,
+    /// `TE`: about this connection only.
+    Te,
     /// `Transfer-Encoding`: about this connection only.
     TransferEncoding,
     /// `Upgrade`: about this connection only.
@@ -61,7 +63,7 @@ impl Name {
     pub fn of(name: &str) -> Self {
         let is = |text: &str| name.eq_ignore_ascii_case(text);
         match name.len() {
-            2 if is("te") => Self::HopByHop,
+            2 if is("te") => Self::Te,
             4 if is("host") => Self::Host,
             4 if is("date") => Self::Date,
             6 if is("accept") => Self::Accept,

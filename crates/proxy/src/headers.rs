@@ -8,7 +8,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-use toehold_http::{Answer, Framing, Name, Request};
+use toehold_http::{Answer, Framing, Name, Request, options};
 
 pub(crate) use crate::headers::id::Id;
 
@@ -50,8 +50,10 @@ pub(crate) fn to_instance(request: &Request<'_, '_>, told: Told<'_>, out: &mut V
     if let Some(host) = request.host {
         line(out, "host", host);
     }
+    let mut takes_trailers = false;
     for field in request.fields {
         match Name::of(field.name) {
+            Name::Te => takes_trailers |= options(field.value).any(|it| it == b"trailers"),
             // Those of the connection go; those the proxy says itself are said below. The visitor
             // was told to go on as soon as the body was asked for.
             Name::Connection
@@ -75,6 +77,11 @@ pub(crate) fn to_instance(request: &Request<'_, '_>, told: Told<'_>, out: &mut V
     }
     if request.framing == Framing::Chunked {
         line(out, "transfer-encoding", "chunked");
+    }
+    if takes_trailers {
+        // Fields behind an answer's body are passed on to who takes them.
+        line(out, "connection", "te");
+        line(out, "te", "trailers");
     }
     if let Some(protocol) = upgrade(request) {
         line(out, "connection", "upgrade");
@@ -106,6 +113,7 @@ pub(crate) fn to_visitor(answer: &Answer<'_, '_>, said: Said<'_>, out: &mut Vec<
             Name::Connection
             | Name::KeepAlive
             | Name::RequestId
+            | Name::Te
             | Name::TransferEncoding
             | Name::Upgrade
             | Name::HopByHop => {}

@@ -69,7 +69,7 @@ pub(crate) async fn accept(
                 match (worker.guests.let_in(&worker.shared.limits, peer.ip()), &tls) {
                     (Some(guest), None) => {
                         let socket = Socket::Plain(stream);
-                        tokio::task::spawn_local(serve(worker, socket, peer, guest));
+                        tokio::task::spawn_local(serve(worker, socket, peer, Some(guest)));
                     }
                     (Some(guest), Some(config)) => {
                         let meeting = meet(worker, config.clone(), stream, peer, guest);

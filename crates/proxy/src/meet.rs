@@ -13,9 +13,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use crate::guests::Guest;
+use crate::h2::serve_streams;
 use crate::serve::serve;
 use crate::socket::Socket;
-use crate::tls::ACME;
+use crate::tls::{ACME, H2};
 use crate::worker::Worker;
 
 /// The first byte of each greeting (RFC 8446, 5.1).
@@ -42,11 +43,12 @@ pub(crate) async fn meet(
         }
         Err(_) => return,
     };
-    if stream.get_ref().1.alpn_protocol() == Some(ACME) {
+    match stream.get_ref().1.alpn_protocol() {
         // It has seen what it wanted to see.
-        return;
+        Some(ACME) => {}
+        Some(H2) => Box::pin(serve_streams(worker, stream, peer, guest)).await,
+        _ => serve(worker, Socket::tls(stream), peer, Some(guest)).await,
     }
-    serve(worker, Socket::tls(stream), peer, guest).await;
 }
 
 async fn shake_hands(

@@ -17,10 +17,17 @@ use crate::socket::Socket;
 use crate::visitor::{After, Visitor};
 use crate::worker::Worker;
 
-/// Serves one connection until it ends.
-pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: SocketAddr, guest: Guest) {
+/// Serves one connection until it ends. A stream of HTTP/2 is no guest of its own.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    socket: Socket,
+    peer: SocketAddr,
+    guest: Option<Guest>,
+) {
     poll_fn(|cx| {
-        guest.is_served_by(cx.waker());
+        if let Some(guest) = &guest {
+            guest.is_served_by(cx.waker());
+        }
         Poll::Ready(())
     })
     .await;

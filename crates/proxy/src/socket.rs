@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::stream::Stream;
+
 /// The most room that is kept for bytes that wait, once they are gone.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -18,6 +20,8 @@ pub(crate) enum Socket {
     Plain(TcpStream),
     /// Behind TLS.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of HTTP/2, behind TLS.
+    Stream(Box<Stream>),
 }
 
 impl Socket {
@@ -27,13 +31,14 @@ impl Socket {
 
     /// Whether nobody on the way can read it.
     pub(crate) const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        !matches!(self, Self::Plain(_))
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(stream) => Some(stream.get_ref().0),
+            Self::Stream(_) => None,
         }
     }
 
@@ -47,6 +52,7 @@ impl Socket {
         ready!(match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, &mut buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Self::Stream(stream) => return stream.poll_read(cx, buf.initialize_unfilled()),
         })?;
         Poll::Ready(Ok(buf.filled().len()))
     }
@@ -60,6 +66,7 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Stream(stream) => stream.poll_write(bytes),
         }
     }
 
@@ -79,13 +86,14 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
+            Self::Stream(stream) => stream.poll_write(first),
         }
     }
 
     /// Whether something that was written has not left yet: TLS writes in records of its own.
     pub(crate) fn holds_back(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Stream(_) => false,
             Self::Tls(stream) => stream.get_ref().1.wants_write(),
         }
     }
@@ -93,7 +101,7 @@ impl Socket {
     /// Lets what was written leave.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Stream(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -103,20 +111,24 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Stream(_) => Poll::Ready(Ok(())),
         }
     }
 
     /// It will not end as if all had been said: the other side sees it break off.
     pub(crate) fn reset_at_end(&self) {
-        // Where the other side is gone already there is nobody to tell.
-        let _ = self.tcp().set_zero_linger();
+        if let Some(tcp) = self.tcp() {
+            // Where the other side is gone already there is nobody to tell.
+            let _ = tcp.set_zero_linger();
+        }
     }
 
     /// Whether nothing was heard on it as far as is known here: no end, no reset, no bytes. What the
     /// kernel has heard since this thread last asked for news, which it does each millisecond when
     /// it is busy, is not known yet.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.tcp().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+        let mut nobody = Context::from_waker(Waker::noop());
+        self.tcp().is_some_and(|tcp| tcp.poll_read_ready(&mut nobody).is_pending())
     }
 }
 

@@ -17,8 +17,11 @@ pub(crate) use crate::tls::shown::{Shown, Wardrobe};
 /// What a CA offers that looks at a certificate and at nothing else (RFC 8737).
 pub(crate) const ACME: &[u8] = b"acme-tls/1";
 
+/// HTTP/2.
+pub(crate) const H2: &[u8] = b"h2";
+
 /// What is spoken behind TLS, what we like best first.
-const SPOKEN: [&[u8]; 2] = [b"http/1.1", ACME];
+const SPOKEN: [&[u8]; 3] = [H2, b"http/1.1", ACME];
 
 /// How visitors are met: TLS 1.2 and 1.3, with resumption by tickets, whose keys change by
 /// themselves.

@@ -57,12 +57,21 @@ fn what_is_about_one_connection_is_not_passed_on() {
         ("x-custom", "a"),
         ("cookie", "a"),
         ("keep-alive", "timeout=5"),
-        ("te", "trailers"),
+        ("te", "gzip"),
         ("proxy-authorization", "a"),
         ("upgrade", "h2c"),
         ("expect", "100-continue"),
     ]);
     assert_eq!(lines, OURS);
+}
+
+#[test]
+fn who_takes_fields_behind_an_answer_is_given_them() {
+    let lines = sent_with(&[("TE", "gzip, trailers"), ("connection", "TE")]);
+    assert_eq!(
+        lines,
+        [&["connection: te"][..], &OURS[..1], &["te: trailers"], &OURS[1..]].concat()
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bodies;
 mod client;
 mod failures;
+mod h2;
 mod heads;
 mod link;
 mod origin;

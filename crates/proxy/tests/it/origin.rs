@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -150,6 +151,19 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
             }
             Ok(response.body(body).expect("it is a response"))
         }
+        "/trailers" => {
+            let (parts, body) = Parts::new();
+            tokio::spawn(async move {
+                let _ = parts.send(Ok("body".into())).await;
+            });
+            let mut response = Response::new(body);
+            response.body_mut().trailers = HeaderMap::from_iter([(
+                HeaderName::from_static("x-sum"),
+                HeaderValue::from_static("42"),
+            )]);
+            response.headers_mut().insert("trailer", "x-sum".parse().expect("a value"));
+            Ok(response)
+        }
         "/large" => Ok(text(vec![b'x'; 3_000_000])),
         "/upgrade" => Ok(upgrade(request)),
         "/unasked" => Ok(status(StatusCode::SWITCHING_PROTOCOLS)),
@@ -203,23 +217,30 @@ fn upgrade(mut request: Request<Incoming>) -> Answer {
 pub(crate) struct Parts {
     parts: mpsc::Receiver<Result<Bytes, &'static str>>,
     all: Option<Bytes>,
+    /// Fields behind them.
+    trailers: HeaderMap,
 }
 
 impl Parts {
     pub(crate) fn new() -> (mpsc::Sender<Result<Bytes, &'static str>>, Self) {
         let (sender, parts) = mpsc::channel(1);
-        (sender, Self { parts, all: None })
+        (sender, Self { parts, all: None, trailers: HeaderMap::new() })
     }
 
     pub(crate) fn all(bytes: Bytes) -> Self {
         let (_, parts) = mpsc::channel(1);
-        Self { parts, all: Some(bytes) }
+        Self { parts, all: Some(bytes).filter(|it| !it.is_empty()), trailers: HeaderMap::new() }
     }
 }
 
 impl Body for Parts {
     type Data = Bytes;
     type Error = &'static str;
+
+    fn is_end_stream(&self) -> bool {
+        let over = self.parts.is_closed() && self.parts.is_empty();
+        over && self.all.is_none() && self.trailers.is_empty()
+    }
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -228,7 +249,11 @@ impl Body for Parts {
         if let Some(all) = self.all.take() {
             return Poll::Ready(Some(Ok(Frame::data(all))));
         }
-        self.parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
+        match ready!(self.parts.poll_recv(cx)) {
+            Some(part) => Poll::Ready(Some(part.map(Frame::data))),
+            None if self.trailers.is_empty() => Poll::Ready(None),
+            None => Poll::Ready(Some(Ok(Frame::trailers(std::mem::take(&mut self.trailers))))),
+        }
     }
 }
 

@@ -18,12 +18,12 @@ use crate::origin::Origin;
 use crate::stage::{Stage, routes, stable};
 
 /// A certificate for these names, in force for itself.
-struct Made {
+pub(crate) struct Made {
     pair: Pair,
     der: CertificateDer<'static>,
 }
 
-fn made(names: &[&str]) -> Made {
+pub(crate) fn made(names: &[&str]) -> Made {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(names.clone()).expect("it is made");
@@ -31,13 +31,13 @@ fn made(names: &[&str]) -> Made {
     Made { pair: Pair { names, chain: cert.pem(), key }, der: cert.der().clone() }
 }
 
-fn certificates(serial: u64, made: &[&Made]) -> Certificates {
+pub(crate) fn certificates(serial: u64, made: &[&Made]) -> Certificates {
     let pairs = made.iter().map(|it| it.pair.clone()).collect();
     Certificates { serial, pairs, ..Certificates::default() }
 }
 
 /// A visitor who trusts these.
-fn trusting(made: &[&Made], spoken: &[&str]) -> TlsConnector {
+pub(crate) fn trusting(made: &[&Made], spoken: &[&str]) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     for it in made {
         roots.add(it.der.clone()).expect("it is a certificate");
@@ -51,7 +51,7 @@ fn trusting(made: &[&Made], spoken: &[&str]) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-async fn meet(
+pub(crate) async fn meet(
     connector: &TlsConnector,
     addr: SocketAddr,
     name: &str,

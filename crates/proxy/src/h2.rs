@@ -1,0 +1,218 @@
+//! A connection of HTTP/2: each of its streams is a request.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::rt::Executor;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::guests::Guest;
+use crate::serve::serve;
+use crate::socket::Socket;
+use crate::stream::{Piece, Said, Stream};
+use crate::watch::Watch;
+use crate::worker::Worker;
+
+/// The most requests of a connection at a time.
+const STREAMS: u32 = 128;
+
+/// How long a visitor may say nothing before it is asked whether it is still there, and how long it
+/// may take to say so.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// How much of a body a visitor may send ahead, for a stream and for all of them, in bytes.
+const WINDOW: (u32, u32) = (256 * 1024, 1024 * 1024);
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve_streams(
+    worker: Rc<Worker>,
+    stream: TlsStream<TcpStream>,
+    peer: SocketAddr,
+    guest: Guest,
+) {
+    let limits = worker.shared.limits;
+    let mut builder = Builder::new(Here);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(WINDOW.0)
+        .initial_connection_window_size(WINDOW.1)
+        .keep_alive_interval(ASK_AFTER)
+        .keep_alive_timeout(ANSWER);
+    let busy = Rc::new(Busy::new());
+    let service = {
+        let (worker, busy) = (worker.clone(), busy.clone());
+        service_fn(move |request| answer(worker.clone(), peer, busy.clone(), request))
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut watch = Watch::new(Instant::now() + limits.idle);
+    let (mut registered, mut closing) = (false, false);
+    poll_fn(|cx| {
+        if !std::mem::replace(&mut registered, true) {
+            guest.is_served_by(cx.waker());
+        }
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                if let Err(error) = ended {
+                    tracing::trace!(%peer, %error, "a visitor's connection broke off");
+                }
+                return Poll::Ready(());
+            }
+            let now = Instant::now();
+            let deadline = match busy.since_idle() {
+                _ if closing => return Poll::Pending,
+                _ if worker.guests.are_sent_home() => now,
+                Some(since) => since + limits.idle,
+                None => now + limits.idle,
+            };
+            ready!(watch.poll(cx, deadline));
+            closing = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    })
+    .await;
+}
+
+/// Streams are served by the thread that met the visitor.
+#[derive(Clone, Copy, Debug)]
+struct Here;
+
+impl<F: Future + 'static> Executor<F> for Here {
+    fn execute(&self, work: F) {
+        tokio::task::spawn_local(async move {
+            work.await;
+        });
+    }
+}
+
+/// How many streams are open, and since when none is.
+#[derive(Debug)]
+struct Busy {
+    streams: Cell<usize>,
+    idle_since: Cell<Instant>,
+}
+
+impl Busy {
+    fn new() -> Self {
+        Self { streams: Cell::new(0), idle_since: Cell::new(Instant::now()) }
+    }
+
+    fn since_idle(&self) -> Option<Instant> {
+        Some(self.idle_since.get()).filter(|_| self.streams.get() == 0)
+    }
+}
+
+/// A stream that is open for as long as this lives.
+struct Open(Rc<Busy>);
+
+impl Open {
+    fn new(busy: Rc<Busy>) -> Self {
+        busy.streams.set(busy.streams.get() + 1);
+        Self(busy)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get() - 1);
+        self.0.idle_since.set(Instant::now());
+    }
+}
+
+/// Answers one request: the engine works on it until the head of the answer is there; the rest of
+/// its work is done as the body is asked for.
+async fn answer(
+    worker: Rc<Worker>,
+    peer: SocketAddr,
+    busy: Rc<Busy>,
+    request: Request<Incoming>,
+) -> Result<Response<Rest>, Infallible> {
+    let (stream, said) = Stream::new(request);
+    let socket = Socket::Stream(Box::new(stream));
+    let serving = Box::pin(serve(worker, socket, peer, None));
+    let mut rest = Rest { serving: Some(serving), said, _open: Open::new(busy) };
+    let head = poll_fn(|cx| {
+        rest.work(cx);
+        let head = rest.said.borrow_mut().head();
+        match head {
+            Some(head) => Poll::Ready(Some(head)),
+            None if rest.serving.is_none() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    })
+    .await;
+    let head = head.unwrap_or_else(|| {
+        // It was given up without a word; the body, which fails, breaks the stream off.
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::BAD_GATEWAY;
+        head
+    });
+    Ok(head.map(|()| rest))
+}
+
+/// What is left of an answer.
+struct Rest {
+    /// The engine's work; `None` once it is done.
+    serving: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    said: Rc<RefCell<Said>>,
+    _open: Open,
+}
+
+/// The answer broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+struct Cut;
+
+impl Rest {
+    fn work(&mut self, cx: &mut Context<'_>) {
+        if let Some(serving) = &mut self.serving
+            && serving.as_mut().poll(cx).is_ready()
+        {
+            self.serving = None;
+            self.said.borrow_mut().ends();
+        }
+    }
+}
+
+impl Body for Rest {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self.get_mut();
+        this.work(cx);
+        let next = this.said.borrow_mut().next();
+        match next {
+            Some(Piece::Content(content)) => Poll::Ready(Some(Ok(Frame::data(content)))),
+            Some(Piece::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            Some(Piece::End) if this.serving.is_some() && !this.said.borrow().is_heard() => {
+                Poll::Pending
+            }
+            Some(Piece::End) => Poll::Ready(None),
+            None if this.serving.is_none() => Poll::Ready(Some(Err(Cut))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.said.borrow().is_over()
+    }
+}

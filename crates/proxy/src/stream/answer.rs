@@ -1,0 +1,166 @@
+//! An answer written as HTTP/1.1, taken apart into what HTTP/2 sends.
+
+use std::io;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response, StatusCode};
+use toehold_http::{Answer, Body, Name, fields};
+
+/// The most content that waits to be sent. While there is more the engine waits, and reads nothing
+/// more from the instance.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// What was said and not sent yet.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// The request came to its end.
+    pub(super) heard: bool,
+    to_head: bool,
+    /// What came of the head, until it is whole.
+    partial: Vec<u8>,
+    head: Option<Response<()>>,
+    /// What is still to come of the body; `None` before the head is whole.
+    body: Option<Body>,
+    content: BytesMut,
+    trailer: Vec<u8>,
+}
+
+/// What is to be sent next of a body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Content(Bytes),
+    /// Fields behind it.
+    Trailers(HeaderMap),
+    /// Nothing more comes.
+    End,
+}
+
+impl Said {
+    pub(super) fn new(to_head: bool) -> Self {
+        Self {
+            heard: false,
+            to_head,
+            partial: Vec::new(),
+            head: None,
+            body: None,
+            content: BytesMut::new(),
+            trailer: Vec::new(),
+        }
+    }
+
+    /// Takes what was written, as far as there is room.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.body.is_some() {
+            if self.content.len() >= MOST_BYTES {
+                return Poll::Pending;
+            }
+            return Poll::Ready(self.take_body(bytes).map(|()| bytes.len()));
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.extend_from_slice(bytes);
+        Poll::Ready(self.take_head(&partial).map(|()| bytes.len()))
+    }
+
+    fn take_head(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut from = 0;
+        loop {
+            let mut room = fields();
+            let read = Answer::read(&bytes[from..], &mut room);
+            let Some((answer, end)) = read.map_err(|_| wrong("the head"))? else {
+                self.partial = bytes[from..].to_vec();
+                return Ok(());
+            };
+            from += end;
+            // Of those before the answer proper HTTP/2 has them, and the library cannot say them.
+            if !answer.is_interim() {
+                self.head = Some(head(&answer)?);
+                self.body = Some(answer.body(self.to_head));
+                return self.take_body(&bytes[from..]);
+            }
+        }
+    }
+
+    fn take_body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (Some(body), content) = (&mut self.body, &mut self.content) else { return Ok(()) };
+        let taken = body.each(bytes, |piece| content.extend_from_slice(piece));
+        let taken = taken.map_err(|_| wrong("the body"))?;
+        self.trailer.extend_from_slice(&bytes[taken.trailer]);
+        Ok(())
+    }
+
+    /// The head, once.
+    pub(crate) fn head(&mut self) -> Option<Response<()>> {
+        self.head.take()
+    }
+
+    /// What is to be sent next; `None`: nothing yet.
+    pub(crate) fn next(&mut self) -> Option<Piece> {
+        if !self.content.is_empty() {
+            return Some(Piece::Content(self.content.split().freeze()));
+        }
+        if !self.body.as_ref()?.has_ended() {
+            return None;
+        }
+        let trailers = trailers(&std::mem::take(&mut self.trailer));
+        Some(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
+    }
+
+    /// The connection to the instance ended: where only that ends the answer, it has.
+    pub(crate) fn ends(&mut self) {
+        if let Some(body @ Body::UntilClose) = &mut self.body {
+            *body = Body::Ended;
+        }
+    }
+
+    /// Whether the request came to its end. One that is answered before it has goes on being read for
+    /// a moment: many visitors do not look at an answer while they are sending.
+    pub(crate) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(crate) fn is_over(&self) -> bool {
+        let ended = self.body.as_ref().is_some_and(Body::has_ended);
+        self.heard && ended && self.content.is_empty() && self.trailer.is_empty()
+    }
+}
+
+/// The head, without what is about a connection of HTTP/1.1.
+fn head(answer: &Answer<'_, '_>) -> io::Result<Response<()>> {
+    let mut response = Response::new(());
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).map_err(|_| wrong("the status"))?;
+    for field in answer.fields {
+        if !matches!(
+            Name::of(field.name),
+            Name::Connection | Name::KeepAlive | Name::TransferEncoding | Name::Upgrade
+        ) {
+            append(response.headers_mut(), field.name.as_bytes(), field.value);
+        }
+    }
+    Ok(response)
+}
+
+/// Fields behind a body, a line each.
+fn trailers(text: &[u8]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for line in text.split(|&b| b == b'\n') {
+        if let Some(colon) = line.iter().position(|&b| b == b':') {
+            append(&mut map, &line[..colon], line[colon + 1..].trim_ascii());
+        }
+    }
+    map
+}
+
+/// What the engine wrote can be said again; what cannot is left out.
+fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        map.append(name, value);
+    }
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} of an answer cannot be said"))
+}

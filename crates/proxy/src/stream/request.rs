@@ -1,0 +1,127 @@
+//! A request of HTTP/2, written as one of HTTP/1.1.
+
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Request};
+
+/// The most bytes that the framing of a chunk takes: 16 digits and two ends of lines.
+const FRAMING_BYTES: usize = 20;
+
+/// A request that is read as HTTP/1.1.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Bytes that are read before anything else.
+    first: Bytes,
+    incoming: Incoming,
+    /// Content that came and was not read yet.
+    content: Bytes,
+    /// It goes in chunks: nobody said how long it is.
+    chunked: bool,
+    ended: bool,
+}
+
+impl Asked {
+    pub(super) fn new(request: Request<Incoming>) -> Self {
+        let (parts, incoming) = request.into_parts();
+        let ended = incoming.is_end_stream();
+        let chunked = !ended && !parts.headers.contains_key(CONTENT_LENGTH);
+        let first = head(&parts, chunked).into();
+        Self { first, incoming, content: Bytes::new(), chunked, ended }
+    }
+
+    /// Whether nothing more comes.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut space: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.first.is_empty() {
+            let count = self.first.len().min(space.len());
+            self.first.copy_to_slice(&mut space[..count]);
+            return Poll::Ready(Ok(count));
+        }
+        while self.content.is_empty() {
+            if self.ended {
+                // The end of a request is not the end of a visitor; one who goes away takes the
+                // stream along.
+                return Poll::Pending;
+            }
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                // Fields behind a body are dropped, as in HTTP/1.1.
+                Some(Ok(frame)) => self.content = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                None => {
+                    self.ended = true;
+                    if self.chunked {
+                        self.first = Bytes::from_static(b"0\r\n\r\n");
+                        return self.poll_read(cx, space);
+                    }
+                }
+            }
+        }
+        let whole = space.len();
+        if !self.chunked {
+            let count = self.content.len().min(whole);
+            self.content.copy_to_slice(&mut space[..count]);
+            return Poll::Ready(Ok(count));
+        }
+        let content = self.content.split_to(self.content.len().min(whole - FRAMING_BYTES));
+        write!(space, "{:x}\r\n", content.len())?;
+        space.write_all(&content)?;
+        space.write_all(b"\r\n")?;
+        Poll::Ready(Ok(whole - space.len()))
+    }
+}
+
+/// The head of a request. It is read strictly behind this, so what two readers could read in two
+/// ways is refused there.
+fn head(parts: &Parts, chunked: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    let path = parts.uri.path_and_query().map_or("*", |path| path.as_str());
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    out.extend_from_slice(parts.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(path.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    if let Some(authority) = authority {
+        line(&mut out, &HOST, authority);
+    }
+    for (name, value) in &parts.headers {
+        // The same once more says nothing; another one makes two hosts, which are refused.
+        let known = name == HOST && Some(value.as_bytes()) == authority;
+        if !known && name != COOKIE {
+            line(&mut out, name, value.as_bytes());
+        }
+    }
+    cookies(&parts.headers, &mut out);
+    if chunked {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    out.extend_from_slice(b"connection: close\r\n\r\n");
+    out
+}
+
+/// Cookies may come in crumbs, a field each; HTTP/1.1 has one field for all (RFC 9113, 8.2.3).
+fn cookies(headers: &HeaderMap, out: &mut Vec<u8>) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if !crumbs.is_empty() {
+        line(out, &COOKIE, &crumbs.join(&b"; "[..]));
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,219 @@
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use crate::origin::{Origin, Parts};
+use crate::stage::{Stage, of, routes, stable};
+use crate::tls::{certificates, made, meet, trusting};
+
+/// A visitor who speaks HTTP/2.
+struct Visitor(SendRequest<Parts>);
+
+impl Visitor {
+    async fn of(stage: &Stage) -> Self {
+        let shop = made(&["shop.localhost"]);
+        stage.certify(certificates(1, &[&shop])).await.expect("they are shown");
+        let connector = trusting(&[&shop], &["h2", "http/1.1"]);
+        let stream = meet(&connector, stage.tls_addr, "shop.localhost").await.expect("it is met");
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (sender, connection) =
+            handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("it is HTTP/2");
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    async fn ask(&mut self, request: Request<Parts>) -> Response<Incoming> {
+        self.0.send_request(request).await.expect("it is answered")
+    }
+}
+
+fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Parts> {
+    let uri = format!("https://shop.localhost{path}");
+    let body = body.into();
+    let length = body.len();
+    let mut request = Request::new(Parts::all(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri.parse().expect("it is an address");
+    if length > 0 {
+        request.headers_mut().insert("content-length", length.into());
+    }
+    request
+}
+
+fn get(path: &str) -> Request<Parts> {
+    request(Method::GET, path, "")
+}
+
+async fn text(response: Response<impl Body<Data = Bytes, Error = hyper::Error>>) -> String {
+    let body = response.into_body().collect().await.expect("it ends well").to_bytes();
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+#[tokio::test]
+async fn an_app_hears_of_a_request_of_http_2_as_of_any_other() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let mut asked = get("/headers?a=b");
+    for (name, value) in [
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+        ("te", "trailers"),
+        ("x-forwarded-for", "10.1.2.3"),
+        ("x-request-id", "visit-1"),
+    ] {
+        asked.headers_mut().append(name, value.parse().expect("a value"));
+    }
+    let answer = visitor.ask(asked).await;
+    assert_eq!(answer.headers()["x-request-id"], "visit-1");
+    assert!(!answer.headers().contains_key("connection"));
+    let text = text(answer).await;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "GET /headers?a=b",
+            "connection: te",
+            "cookie: a=1; b=2",
+            "host: shop.localhost",
+            "te: trailers",
+            "x-forwarded-for: 127.0.0.1",
+            "x-forwarded-host: shop.localhost",
+            "x-forwarded-proto: https",
+            "x-request-id: visit-1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn many_requests_of_one_connection_are_answered_at_once() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let visitor = Visitor::of(&stage).await;
+    let mut held = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let mut sender = visitor.0.clone();
+        held.spawn(async move {
+            let held = sender.send_request(get("/hold")).await.expect("it is answered");
+            text(held).await
+        });
+    }
+    stage.report("all of them", |it| of(it, &one).is_some_and(|it| it.in_flight == 50)).await;
+    one.release();
+    while let Some(body) = held.join_next().await {
+        assert_eq!(body.expect("no panic"), "web.1");
+    }
+    stage.report("none", |it| of(it, &one).is_some_and(|it| it.in_flight == 0)).await;
+}
+
+#[tokio::test]
+async fn bodies_pass_whole_both_ways() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for method in [Method::POST, Method::PUT] {
+        for size in [0, 1, 1_000, 70_000, 1_000_000] {
+            let body = "x".repeat(size);
+            let answer = visitor.ask(request(method.clone(), "/echo", body.clone())).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{method} {size}");
+            assert!(text(answer).await == body, "{method} of {size} bytes came back otherwise");
+        }
+    }
+    let (sender, body) = Parts::new();
+    let asked = get("/echo").map(|_| body);
+    let sending = async move {
+        for piece in ["abc", "de", "f"] {
+            sender.send(Ok(piece.into())).await.expect("it is read");
+        }
+    };
+    let (answer, ()) = tokio::join!(visitor.ask(asked), sending);
+    assert_eq!(text(answer).await, "abcdef");
+    assert_eq!(text(visitor.ask(get("/large")).await).await.len(), 3_000_000);
+    let head = visitor.ask(request(Method::HEAD, "/", "")).await;
+    assert_eq!(head.headers()["content-length"], "5");
+    assert_eq!(text(head).await, "");
+}
+
+#[tokio::test]
+async fn an_answer_arrives_piece_by_piece_with_the_fields_behind_it() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let mut body = visitor.ask(get("/stream")).await.into_body();
+    let first = body.frame().await.expect("there is one").expect("it is whole");
+    assert_eq!(first.into_data().expect("it is data"), "first");
+    one.release();
+    assert_eq!(body.collect().await.expect("it ends well").to_bytes(), "second");
+    let mut asked = get("/trailers");
+    asked.headers_mut().insert("te", "trailers".parse().expect("a value"));
+    let collected = visitor.ask(asked).await.into_body().collect().await.expect("it ends well");
+    let sum =
+        HeaderMap::from_iter([("x-sum".parse().expect("a name"), "42".parse().expect("a value"))]);
+    assert_eq!(collected.trailers(), Some(&sum));
+    assert_eq!(collected.to_bytes(), "body");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_early_is_read_and_the_connection_goes_on() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (sender, body) = Parts::new();
+    let answer = visitor.ask(request(Method::POST, "/early", "").map(|_| body)).await;
+    assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+    drop(sender);
+    assert_eq!(text(answer).await, "");
+    let answer = visitor.ask(request(Method::POST, "/echo", "x".repeat(2_000_000))).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(text(visitor.ask(get("/")).await).await, "web.1");
+}
+
+#[tokio::test]
+async fn a_visitor_who_gives_up_a_stream_leaves_nothing_in_flight() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let visitor = Visitor::of(&stage).await;
+    let mut sender = visitor.0.clone();
+    let asking = tokio::spawn(async move { sender.send_request(get("/hold")).await });
+    stage.report("in flight", |it| of(it, &one).is_some_and(|it| it.in_flight == 1)).await;
+    asking.abort();
+    let report = stage
+        .report("gone", |it| of(it, &one).is_some_and(|it| it.started == 1 && it.in_flight == 0));
+    assert_eq!(of(&report.await, &one).expect("it is routed").failed, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_is_not_taken_for_a_whole_one() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for path in ["/cut", "/cut-length"] {
+        visitor.ask(get(path)).await.into_body().collect().await.expect_err("it was cut");
+    }
+    assert_eq!(text(visitor.ask(get("/")).await).await, "web.1");
+}
+
+#[tokio::test]
+async fn two_hosts_are_one_too_many() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for (host, status) in [("shop.localhost", StatusCode::OK), ("bank", StatusCode::BAD_REQUEST)] {
+        let mut asked = get("/");
+        asked.headers_mut().insert("host", host.parse().expect("a value"));
+        assert_eq!(visitor.ask(asked).await.status(), status, "{host}");
+    }
+    assert_eq!(one.requests(), 1);
+}
