@@ -137,8 +137,9 @@ http {{
 class Nginx(Process):
     name = "nginx"
 
-    def __init__(self, folder, origins, peers):
-        self.home, self.port = os.path.join(folder, "nginx"), free_port()
+    def __init__(self, folder, origins, peers, tls=None):
+        self.home, self.port = os.path.join(folder, f"nginx-{bool(tls)}"), free_port()
+        self.tls = tls
         os.makedirs(self.home)
         self.conf = os.path.join(self.home, "nginx.conf")
         self.backends([it.port for it in origins])
@@ -148,6 +149,13 @@ class Nginx(Process):
         until("nginx listens", listens(self.port))
 
     def backends(self, ports):
+        tls, certificate = "", ""
+        if self.tls:
+            tls = " ssl http2"
+            certificate = (
+                f"ssl_certificate {self.tls}/cert.pem; ssl_certificate_key {self.tls}/key.pem;"
+                " ssl_session_cache shared:all:10m;"
+            )
         servers = " ".join(f"server 127.0.0.1:{it};" for it in ports)
         write(
             self.conf,
@@ -163,7 +171,7 @@ http {{
   scgi_temp_path {self.home}/scgi;
   upstream origin {{ {servers} keepalive 256; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096;
+    listen 127.0.0.1:{self.port}{tls} backlog=4096; {certificate}
     location / {{
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
@@ -182,8 +190,9 @@ http {{
 class Haproxy(Process):
     name = "haproxy"
 
-    def __init__(self, folder, origins, peers):
-        self.home, self.port = os.path.join(folder, "haproxy"), free_port()
+    def __init__(self, folder, origins, peers, tls=None):
+        self.home, self.port = os.path.join(folder, f"haproxy-{bool(tls)}"), free_port()
+        self.tls = f" ssl crt {tls}/both.pem alpn h2,http/1.1" if tls else ""
         os.makedirs(self.home)
         self.conf = os.path.join(self.home, "haproxy.cfg")
         self.backends([it.port for it in origins])
@@ -210,7 +219,7 @@ defaults
   retries 3
   http-reuse always
 frontend in
-  bind 127.0.0.1:{self.port} backlog 4096
+  bind 127.0.0.1:{self.port}{self.tls} backlog 4096
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto http
   unique-id-format %{{+X}}o%ci%cp%Ts%rt
@@ -229,8 +238,8 @@ backend origin
 class Toehold(Process):
     name = "toehold"
 
-    def __init__(self, folder, origins, peers):
-        home, self.port = os.path.join(folder, "toehold"), free_port()
+    def __init__(self, folder, origins, peers, tls=None):
+        home, self.port = os.path.join(folder, f"toehold-{bool(tls)}"), free_port()
         os.makedirs(home)
         self.file = os.path.join(home, "backends")
         self.change([it.port for it in origins])
@@ -238,6 +247,7 @@ class Toehold(Process):
             on(
                 PROXY_CPU, peers.toehold, "proxy", "--listen", f"127.0.0.1:{self.port}",
                 "--backends", self.file, "--cpus", "1",
+                *(["--tls", tls] if tls else []),
             ),
             os.path.join(home, "log"),
         )
@@ -247,14 +257,35 @@ class Toehold(Process):
         write(self.file, "".join(f"127.0.0.1:{it}\n" for it in ports))
 
 
-def wrk(proxy, seconds, connections, path="/", script=None, headers=()):
+def certificate(folder):
+    """A folder with a certificate and its key, together and apart."""
+    home = os.path.join(folder, "tls")
+    os.makedirs(home)
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    argv += ["-nodes", "-keyout", f"{home}/key.pem", "-out", f"{home}/cert.pem", "-days", "30"]
+    subprocess.run(argv + ["-subj", "/CN=localhost"], check=True, capture_output=True)
+    with open(f"{home}/cert.pem") as cert, open(f"{home}/key.pem") as key:
+        write(f"{home}/both.pem", cert.read() + key.read())
+    return home
+
+
+def h2load(proxy, seconds, connections, streams):
+    """The same over HTTP/2."""
+    argv = on(LOAD_CPU, "h2load", "-t", "1", "-c", str(connections), "-m", str(streams))
+    argv += ["-D", str(seconds), f"https://127.0.0.1:{proxy.port}/"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", said)
+    return int(done[1]), sum(map(int, done.groups()[1:]))
+
+
+def wrk(proxy, seconds, connections, path="/", script=None, headers=(), scheme="http"):
     """Requests answered, and those that were not, in so many seconds of load."""
     argv = on(LOAD_CPU, "wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s")
     for header in headers:
         argv += ["-H", header]
     if script:
         argv += ["-s", script]
-    argv.append(f"http://127.0.0.1:{proxy.port}{path}")
+    argv.append(f"{scheme}://127.0.0.1:{proxy.port}{path}")
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     requests = int(re.search(r"(\d+) requests in", said)[1])
     errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
@@ -266,7 +297,8 @@ def wrk(proxy, seconds, connections, path="/", script=None, headers=()):
 def cost(proxy, arguments, **load):
     """CPU for a request in microseconds."""
     before = cpu_us(proxy.pid)
-    requests, lost = wrk(proxy, arguments.seconds, **load)
+    by = h2load if "streams" in load else wrk
+    requests, lost = by(proxy, arguments.seconds, **load)
     if lost:
         print(f"  {proxy.name}: {lost} of {requests} were not answered with 2xx", file=sys.stderr)
     return (cpu_us(proxy.pid) - before) / max(requests, 1)
@@ -290,11 +322,16 @@ WORKS = {
     "post": ("POST of 10 kB", {"connections": 64, "script": "post"}),
     "fresh": ("a new connection each", {"connections": 64, "headers": ("Connection: close",)}),
 }
+TLS_WORKS = {
+    "tls": ("GET by TLS, 64 kept connections", {"connections": 64, "scheme": "https"}),
+    "tlsbig": ("100 kB bodies by TLS", {"connections": 64, "path": "/big", "scheme": "https"}),
+    "h2": ("GET by HTTP/2, 16 connections of 16 streams", {"connections": 16, "streams": 16}),
+}
 
 
 def compare(name, peers, folder, arguments):
     """The cost of one kind of work, for each proxy, in rounds that take turns."""
-    title, load = WORKS[name]
+    title, load = (WORKS | TLS_WORKS)[name]
     load = dict(load)
     if load.get("script"):
         load["script"] = os.path.join(folder, "post.lua")
@@ -374,7 +411,7 @@ def main():
     said.add_argument("--idle", type=int, required=True)
     said.add_argument("works", nargs="*")
     arguments = said.parse_args()
-    known = [*WORKS, "idle", "change", "kill"]
+    known = [*WORKS, *TLS_WORKS, "idle", "change", "kill"]
     works = arguments.works or known
     if unknown := [it for it in works if it not in known]:
         sys.exit(f"error: there is no work {unknown[0]}: {' '.join(known)}")
@@ -389,9 +426,16 @@ def main():
             for kind in (Nginx, Haproxy, Toehold):
                 peers.append(kind(folder, origins, arguments))
                 running.append(peers[-1])
+            if [it for it in works if it in TLS_WORKS]:
+                shown, tls_peers = certificate(folder), []
+                for kind in (Nginx, Haproxy, Toehold):
+                    tls_peers.append(kind(folder, origins, arguments, shown))
+                    running.append(tls_peers[-1])
             for name in works:
                 if name in WORKS:
                     compare(name, peers, folder, arguments)
+                elif name in TLS_WORKS:
+                    compare(name, tls_peers, folder, arguments)
                 elif name == "idle":
                     idle(peers, arguments.idle)
                 elif name == "change":

@@ -215,7 +215,7 @@ fn upgrade(mut request: Request<Incoming>) -> Answer {
 
 /// A body, as parts that are sent one by one.
 pub(crate) struct Parts {
-    parts: mpsc::Receiver<Result<Bytes, &'static str>>,
+    coming: mpsc::Receiver<Result<Bytes, &'static str>>,
     all: Option<Bytes>,
     /// Fields behind them.
     trailers: HeaderMap,
@@ -223,13 +223,13 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new() -> (mpsc::Sender<Result<Bytes, &'static str>>, Self) {
-        let (sender, parts) = mpsc::channel(1);
-        (sender, Self { parts, all: None, trailers: HeaderMap::new() })
+        let (sender, coming) = mpsc::channel(1);
+        (sender, Self { coming, all: None, trailers: HeaderMap::new() })
     }
 
     pub(crate) fn all(bytes: Bytes) -> Self {
-        let (_, parts) = mpsc::channel(1);
-        Self { parts, all: Some(bytes).filter(|it| !it.is_empty()), trailers: HeaderMap::new() }
+        let (_, coming) = mpsc::channel(1);
+        Self { coming, all: Some(bytes).filter(|it| !it.is_empty()), trailers: HeaderMap::new() }
     }
 }
 
@@ -238,7 +238,7 @@ impl Body for Parts {
     type Error = &'static str;
 
     fn is_end_stream(&self) -> bool {
-        let over = self.parts.is_closed() && self.parts.is_empty();
+        let over = self.coming.is_closed() && self.coming.is_empty();
         over && self.all.is_none() && self.trailers.is_empty()
     }
 
@@ -249,7 +249,7 @@ impl Body for Parts {
         if let Some(all) = self.all.take() {
             return Poll::Ready(Some(Ok(Frame::data(all))));
         }
-        match ready!(self.parts.poll_recv(cx)) {
+        match ready!(self.coming.poll_recv(cx)) {
             Some(part) => Poll::Ready(Some(part.map(Frame::data))),
             None if self.trailers.is_empty() => Poll::Ready(None),
             None => Poll::Ready(Some(Ok(Frame::trailers(std::mem::take(&mut self.trailers))))),
