@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -41,7 +40,7 @@ const WINDOW: (u32, u32) = (256 * 1024, 1024 * 1024);
 pub(crate) async fn serve_streams(
     worker: Rc<Worker>,
     stream: TlsStream<TcpStream>,
-    peer: SocketAddr,
+    peer: Rc<str>,
     guest: Guest,
 ) {
     let limits = worker.shared.limits;
@@ -56,8 +55,11 @@ pub(crate) async fn serve_streams(
         .keep_alive_timeout(ANSWER);
     let busy = Rc::new(Busy::new());
     let service = {
-        let (worker, busy) = (worker.clone(), busy.clone());
-        service_fn(move |request| answer(worker.clone(), peer, busy.clone(), request))
+        let (worker, busy, peer) = (worker.clone(), busy.clone(), peer.clone());
+        service_fn(move |request| {
+            // Apart, since the library moves what it is given several times.
+            Box::pin(answer(worker.clone(), peer.clone(), busy.clone(), request))
+        })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut watch = Watch::new(Instant::now() + limits.idle);
@@ -138,7 +140,7 @@ impl Drop for Open {
 /// its work is done as the body is asked for.
 async fn answer(
     worker: Rc<Worker>,
-    peer: SocketAddr,
+    peer: Rc<str>,
     busy: Rc<Busy>,
     request: Request<Incoming>,
 ) -> Result<Response<Rest>, Infallible> {

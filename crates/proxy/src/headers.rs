@@ -7,6 +7,7 @@ mod session;
 mod tests;
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use toehold_http::{Answer, Framing, Name, Request, options};
 
@@ -40,8 +41,8 @@ pub(crate) struct Said<'a> {
 }
 
 /// An address as a header says it; one of IPv4 that came over an IPv6 socket as what it is.
-pub(crate) fn address(peer: IpAddr) -> String {
-    peer.to_canonical().to_string()
+pub(crate) fn address(peer: IpAddr) -> Rc<str> {
+    peer.to_canonical().to_string().into()
 }
 
 /// Writes the head of the proxy's request to an instance.

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::headers;
 use crate::meet::meet;
 use crate::page::Page;
 use crate::serve::serve;
@@ -69,9 +70,11 @@ pub(crate) async fn accept(
                 match (worker.guests.let_in(&worker.shared.limits, peer.ip()), &tls) {
                     (Some(guest), None) => {
                         let socket = Socket::Plain(stream);
+                        let peer = headers::address(peer.ip());
                         tokio::task::spawn_local(serve(worker, socket, peer, Some(guest)));
                     }
                     (Some(guest), Some(config)) => {
+                        let peer = headers::address(peer.ip());
                         let meeting = meet(worker, config.clone(), stream, peer, guest);
                         tokio::task::spawn_local(meeting);
                     }

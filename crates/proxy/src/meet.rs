@@ -1,7 +1,6 @@
 //! A visitor who speaks TLS is met, and served what was agreed to.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub(crate) async fn meet(
     worker: Rc<Worker>,
     config: Arc<ServerConfig>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Rc<str>,
     guest: Guest,
 ) {
     let met = Box::pin(timeout(worker.shared.limits.head, shake_hands(stream, config))).await;

@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
 
     /// Sends the request until it is answered.
     pub(crate) async fn finish(
-        mut self,
+        &mut self,
         visitor: &mut Visitor,
         ask: &mut Ask,
     ) -> Result<Answered, Stop> {

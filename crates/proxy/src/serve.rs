@@ -6,7 +6,6 @@
 mod next;
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -18,12 +17,7 @@ use crate::visitor::{After, Visitor};
 use crate::worker::Worker;
 
 /// Serves one connection until it ends. A stream of HTTP/2 is no guest of its own.
-pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    socket: Socket,
-    peer: SocketAddr,
-    guest: Option<Guest>,
-) {
+pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Rc<str>, guest: Option<Guest>) {
     poll_fn(|cx| {
         if let Some(guest) = &guest {
             guest.is_served_by(cx.waker());
@@ -31,7 +25,7 @@ pub(crate) async fn serve(
         Poll::Ready(())
     })
     .await;
-    let mut visitor = Visitor::new(&worker, socket, peer.ip());
+    let mut visitor = Visitor::new(&worker, socket, peer);
     loop {
         let after = match next(&worker, &mut visitor).await {
             Next::Ask(ask) => {

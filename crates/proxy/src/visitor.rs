@@ -2,12 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::headers;
 use crate::socket::{Socket, Unsent};
 use crate::watch::Watch;
 use crate::worker::{Scratch, Worker};
@@ -35,7 +34,7 @@ pub(crate) struct Visitor {
     pub(crate) moved: Instant,
     pub(crate) watch: Watch,
     /// The address at the other end, as an app is told it.
-    pub(crate) peer: String,
+    pub(crate) peer: Rc<str>,
     /// Whether it came over TLS.
     pub(crate) https: bool,
     /// How many requests were begun on it.
@@ -57,7 +56,7 @@ pub(crate) enum After {
 
 impl Visitor {
     /// One that comes just now.
-    pub(crate) fn new(worker: &Worker, socket: Socket, peer: IpAddr) -> Self {
+    pub(crate) fn new(worker: &Worker, socket: Socket, peer: Rc<str>) -> Self {
         let now = Instant::now();
         Self {
             https: socket.is_tls(),
@@ -67,7 +66,7 @@ impl Visitor {
             blocked_since: None,
             moved: now,
             watch: Watch::new(now + worker.shared.limits.idle),
-            peer: headers::address(peer),
+            peer,
             requests: 0,
         }
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use toehold_http::{Answer, Body, Name, fields};
@@ -23,7 +23,7 @@ pub(crate) struct Said {
     head: Option<Response<()>>,
     /// What is still to come of the body; `None` before the head is whole.
     body: Option<Body>,
-    content: BytesMut,
+    content: Vec<u8>,
     trailer: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Said {
             partial: Vec::new(),
             head: None,
             body: None,
-            content: BytesMut::new(),
+            content: Vec::new(),
             trailer: Vec::new(),
         }
     }
@@ -58,33 +58,40 @@ impl Said {
             }
             return Poll::Ready(self.take_body(bytes).map(|()| bytes.len()));
         }
-        let mut partial = std::mem::take(&mut self.partial);
-        partial.extend_from_slice(bytes);
-        Poll::Ready(self.take_head(&partial).map(|()| bytes.len()))
+        self.partial.extend_from_slice(bytes);
+        let came = Bytes::from(std::mem::take(&mut self.partial));
+        Poll::Ready(self.take_head(&came).map(|()| bytes.len()))
     }
 
-    fn take_head(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// The values of the head are parts of `came`, not copies.
+    fn take_head(&mut self, came: &Bytes) -> io::Result<()> {
         let mut from = 0;
         loop {
             let mut room = fields();
-            let read = Answer::read(&bytes[from..], &mut room);
+            let read = Answer::read(&came[from..], &mut room);
             let Some((answer, end)) = read.map_err(|_| wrong("the head"))? else {
-                self.partial = bytes[from..].to_vec();
+                self.partial = came[from..].to_vec();
                 return Ok(());
             };
             from += end;
-            // Of those before the answer proper HTTP/2 has them, and the library cannot say them.
+            // HTTP/2 has those before the answer proper, too, but the library cannot say them.
             if !answer.is_interim() {
-                self.head = Some(head(&answer)?);
+                self.head = Some(head(&answer, came)?);
                 self.body = Some(answer.body(self.to_head));
-                return self.take_body(&bytes[from..]);
+                return self.take_body(&came[from..]);
             }
         }
     }
 
     fn take_body(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (Some(body), content) = (&mut self.body, &mut self.content) else { return Ok(()) };
-        let taken = body.each(bytes, |piece| content.extend_from_slice(piece));
+        let taken = body.each(bytes, |piece| {
+            // What is exactly as large as it must be is sent without another copy.
+            if content.is_empty() {
+                content.reserve_exact(piece.len());
+            }
+            content.extend_from_slice(piece);
+        });
         let taken = taken.map_err(|_| wrong("the body"))?;
         self.trailer.extend_from_slice(&bytes[taken.trailer]);
         Ok(())
@@ -98,7 +105,7 @@ impl Said {
     /// What is to be sent next; `None`: nothing yet.
     pub(crate) fn next(&mut self) -> Option<Piece> {
         if !self.content.is_empty() {
-            return Some(Piece::Content(self.content.split().freeze()));
+            return Some(Piece::Content(std::mem::take(&mut self.content).into()));
         }
         if !self.body.as_ref()?.has_ended() {
             return None;
@@ -128,8 +135,9 @@ impl Said {
 }
 
 /// The head, without what is about a connection of HTTP/1.1.
-fn head(answer: &Answer<'_, '_>) -> io::Result<Response<()>> {
+fn head(answer: &Answer<'_, '_>, came: &Bytes) -> io::Result<Response<()>> {
     let mut response = Response::new(());
+    response.headers_mut().reserve(answer.fields.len());
     *response.status_mut() =
         StatusCode::from_u16(answer.status).map_err(|_| wrong("the status"))?;
     for field in answer.fields {
@@ -137,7 +145,7 @@ fn head(answer: &Answer<'_, '_>) -> io::Result<Response<()>> {
             Name::of(field.name),
             Name::Connection | Name::KeepAlive | Name::TransferEncoding | Name::Upgrade
         ) {
-            append(response.headers_mut(), field.name.as_bytes(), field.value);
+            append(response.headers_mut(), field.name.as_bytes(), came.slice_ref(field.value));
         }
     }
     Ok(response)
@@ -148,15 +156,17 @@ fn trailers(text: &[u8]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in text.split(|&b| b == b'\n') {
         if let Some(colon) = line.iter().position(|&b| b == b':') {
-            append(&mut map, &line[..colon], line[colon + 1..].trim_ascii());
+            let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
+            append(&mut map, &line[..colon], value);
         }
     }
     map
 }
 
 /// What the engine wrote can be said again; what cannot is left out.
-fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) {
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+fn append(map: &mut HeaderMap, name: &[u8], value: Bytes) {
+    let value = HeaderValue::from_maybe_shared(value);
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
         map.append(name, value);
     }
 }
