@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -10,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming};
-use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -18,7 +18,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::grpc::{self, Call};
 use crate::guests::Guest;
+use crate::here::Here;
 use crate::serve::serve;
 use crate::socket::Socket;
 use crate::stream::{Piece, Said, Stream};
@@ -90,18 +92,6 @@ pub(crate) async fn serve_streams(
     .await;
 }
 
-/// Streams are served by the thread that met the visitor.
-#[derive(Clone, Copy, Debug)]
-struct Here;
-
-impl<F: Future + 'static> Executor<F> for Here {
-    fn execute(&self, work: F) {
-        tokio::task::spawn_local(async move {
-            work.await;
-        });
-    }
-}
-
 /// How many streams are open, and since when none is.
 #[derive(Debug)]
 struct Busy {
@@ -136,18 +126,34 @@ impl Drop for Open {
     }
 }
 
-/// Answers one request: the engine works on it until the head of the answer is there; the rest of
-/// its work is done as the body is asked for.
+/// Answers one request.
 async fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
     busy: Rc<Busy>,
     request: Request<Incoming>,
-) -> Result<Response<Rest>, Infallible> {
+) -> Result<Response<Answer>, Infallible> {
+    let open = Open::new(busy);
+    if grpc::is_call(&request) {
+        let response = Box::pin(grpc::call(worker, peer, request)).await;
+        return Ok(response.map(|call| Answer::Call(call, open)));
+    }
+    let response = by_engine(worker, peer, open, request).await;
+    Ok(response.map(Answer::Engine))
+}
+
+/// The engine works on a request until the head of the answer is there; the rest of its work is done
+/// as the body is asked for.
+async fn by_engine(
+    worker: Rc<Worker>,
+    peer: Rc<str>,
+    open: Open,
+    request: Request<Incoming>,
+) -> Response<Rest> {
     let (stream, said) = Stream::new(request);
     let socket = Socket::Stream(Box::new(stream));
     let serving = Box::pin(serve(worker, socket, peer, None));
-    let mut rest = Rest { serving: Some(serving), said, _open: Open::new(busy) };
+    let mut rest = Rest { serving: Some(serving), said, _open: open };
     let head = poll_fn(|cx| {
         rest.work(cx);
         let head = rest.said.borrow_mut().head();
@@ -164,10 +170,42 @@ async fn answer(
         *head.status_mut() = StatusCode::BAD_GATEWAY;
         head
     });
-    Ok(head.map(|()| rest))
+    head.map(|()| rest)
 }
 
-/// What is left of an answer.
+/// The body of an answer.
+enum Answer {
+    /// The engine's.
+    Engine(Rest),
+    /// An instance's, to a call of gRPC.
+    Call(Call, #[expect(dead_code, reason = "it counts by being there")] Open),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Engine(rest) => rest.poll(cx).map(|it| it.map(|it| it.map_err(Into::into))),
+            Self::Call(call, _) => {
+                Pin::new(call).poll_frame(cx).map(|it| it.map(|it| it.map_err(Into::into)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Engine(rest) => rest.said.borrow().is_over(),
+            Self::Call(call, _) => call.is_end_stream(),
+        }
+    }
+}
+
+/// What is left of an answer of the engine's.
 struct Rest {
     /// The engine's work; `None` once it is done.
     serving: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -189,32 +227,19 @@ impl Rest {
             self.said.borrow_mut().ends();
         }
     }
-}
 
-impl Body for Rest {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let this = self.get_mut();
-        this.work(cx);
-        let next = this.said.borrow_mut().next();
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.work(cx);
+        let next = self.said.borrow_mut().next();
         match next {
             Some(Piece::Content(content)) => Poll::Ready(Some(Ok(Frame::data(content)))),
             Some(Piece::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Some(Piece::End) if this.serving.is_some() && !this.said.borrow().is_heard() => {
+            Some(Piece::End) if self.serving.is_some() && !self.said.borrow().is_heard() => {
                 Poll::Pending
             }
             Some(Piece::End) => Poll::Ready(None),
-            None if this.serving.is_none() => Poll::Ready(Some(Err(Cut))),
+            None if self.serving.is_none() => Poll::Ready(Some(Err(Cut))),
             None => Poll::Pending,
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.said.borrow().is_over()
     }
 }

@@ -9,11 +9,14 @@
 mod alone;
 mod ask;
 mod attempt;
+mod channels;
 mod clock;
 mod exchange;
+mod grpc;
 mod guests;
 mod h2;
 mod headers;
+mod here;
 mod host;
 mod instance;
 mod limits;

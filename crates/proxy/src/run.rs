@@ -203,6 +203,7 @@ async fn sweep(worker: Rc<Worker>) {
         sleep(SWEEP).await;
         let table = worker.table();
         worker.pools.sweep(|key| table.holds(key));
+        worker.channels.sweep(|key| table.holds(key));
     }
 }
 

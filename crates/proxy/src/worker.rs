@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::channels::Channels;
 use crate::clock::Dates;
 use crate::guests::Guests;
 use crate::instance::Instance;
@@ -81,6 +82,7 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pools: Rc<Pools>,
+    pub(crate) channels: Channels,
     pub(crate) guests: Rc<Guests>,
     /// Requests that wait for an instance to come back.
     pub(crate) parked: Cell<usize>,
@@ -104,6 +106,7 @@ impl Worker {
         Self {
             index,
             pools: Rc::new(Pools::new(&shared.limits)),
+            channels: Channels::new(&shared.limits),
             guests: Rc::default(),
             parked: Cell::new(0),
             dates: Dates::default(),

@@ -32,7 +32,8 @@ impl Id {
         Self { text, len: OWN }
     }
 
-    fn taken_over(value: &[u8]) -> Option<Self> {
+    /// The id that was given, where it is a sane one.
+    pub(crate) fn taken_over(value: &[u8]) -> Option<Self> {
         let sane = (1..=MAX_BYTES).contains(&value.len())
             && value.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b));
         let mut text = [0; MAX_BYTES];

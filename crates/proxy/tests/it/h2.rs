@@ -10,10 +10,10 @@ use crate::stage::{Stage, of, routes, stable};
 use crate::tls::{certificates, made, meet, trusting};
 
 /// A visitor who speaks HTTP/2.
-struct Visitor(SendRequest<Parts>);
+pub(crate) struct Visitor(SendRequest<Parts>);
 
 impl Visitor {
-    async fn of(stage: &Stage) -> Self {
+    pub(crate) async fn of(stage: &Stage) -> Self {
         let shop = made(&["shop.localhost"]);
         stage.certify(certificates(1, &[&shop])).await.expect("they are shown");
         let connector = trusting(&[&shop], &["h2", "http/1.1"]);
@@ -25,12 +25,12 @@ impl Visitor {
         Self(sender)
     }
 
-    async fn ask(&mut self, request: Request<Parts>) -> Response<Incoming> {
+    pub(crate) async fn ask(&mut self, request: Request<Parts>) -> Response<Incoming> {
         self.0.send_request(request).await.expect("it is answered")
     }
 }
 
-fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Parts> {
+pub(crate) fn request(method: Method, path: &str, body: impl Into<Bytes>) -> Request<Parts> {
     let uri = format!("https://shop.localhost{path}");
     let body = body.into();
     let length = body.len();

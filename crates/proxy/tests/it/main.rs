@@ -3,6 +3,7 @@
 mod bodies;
 mod client;
 mod failures;
+mod grpc;
 mod h2;
 mod heads;
 mod link;

@@ -218,7 +218,7 @@ pub(crate) struct Parts {
     coming: mpsc::Receiver<Result<Bytes, &'static str>>,
     all: Option<Bytes>,
     /// Fields behind them.
-    trailers: HeaderMap,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Parts {

@@ -1,0 +1,104 @@
+//! Connections of HTTP/2 to instances: one for each, shared by all calls of a thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::here::Here;
+use crate::instance::Instance;
+use crate::limits::Limits;
+
+/// How long an instance may say nothing while calls are under way before it is asked whether it is
+/// still there, and how long it may take to say so.
+const ASK_AFTER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The connections of one thread.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    open: RefCell<HashMap<u64, SendRequest<Incoming>>>,
+    connect: Duration,
+}
+
+/// Why a call was not answered.
+pub(crate) enum Failure {
+    /// Nothing was sent, and why.
+    Unsent(Box<Request<Incoming>>, String),
+    /// It may have been carried out.
+    Sent(hyper::Error),
+}
+
+impl Channels {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { open: RefCell::default(), connect: limits.connect }
+    }
+
+    /// Sends a call and waits for the head of its answer.
+    pub(crate) async fn send(
+        &self,
+        instance: &Instance,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let kept = self.open.borrow().get(&instance.key).filter(|it| !it.is_closed()).cloned();
+        if let Some(mut channel) = kept {
+            match channel.try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(mut failed) => match failed.take_message() {
+                    // It closed just then: a fresh one settles it.
+                    Some(unsent) => request = unsent,
+                    None => return Err(Failure::Sent(failed.into_error())),
+                },
+            }
+        }
+        let mut channel = match self.open(instance).await {
+            Ok(channel) => channel,
+            Err(why) => return Err(Failure::Unsent(Box::new(request), why)),
+        };
+        channel.try_send_request(request).await.map_err(|mut failed| match failed.take_message() {
+            Some(unsent) => {
+                Failure::Unsent(Box::new(unsent), "it closed a connection at once".to_owned())
+            }
+            None => Failure::Sent(failed.into_error()),
+        })
+    }
+
+    async fn open(&self, instance: &Instance) -> Result<SendRequest<Incoming>, String> {
+        let why = |error: &dyn std::error::Error| format!("it cannot be reached: {error}");
+        let opening = async {
+            let stream = TcpStream::connect(instance.addr).await?;
+            stream.set_nodelay(true)?;
+            let mut builder = Builder::new(Here);
+            builder
+                .timer(TokioTimer::new())
+                .keep_alive_interval(ASK_AFTER)
+                .keep_alive_timeout(ANSWER);
+            builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
+        };
+        let (channel, connection) = timeout(self.connect, opening)
+            .await
+            .map_err(|_| "it takes no connection in time".to_owned())?
+            .map_err(|error| why(&error))?;
+        tokio::task::spawn_local(async move {
+            // Whoever sent a call hears of it as well, and decides what to do.
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection to an instance ended");
+            }
+        });
+        self.open.borrow_mut().insert(instance.key, channel.clone());
+        Ok(channel)
+    }
+
+    /// Lets go of what was closed, and of instances that `serves` does not know: calls under way go
+    /// on.
+    pub(crate) fn sweep(&self, serves: impl Fn(u64) -> bool) {
+        self.open.borrow_mut().retain(|&key, channel| !channel.is_closed() && serves(key));
+    }
+}

@@ -1,0 +1,131 @@
+//! A call of gRPC: it needs HTTP/2 all the way, so it is passed on frame by frame to an instance that
+//! speaks it, too (without TLS, and without having been asked whether it does).
+
+mod body;
+mod head;
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response};
+use tokio::time::timeout_at;
+
+use crate::channels::Failure;
+use crate::clock;
+use crate::host;
+use crate::meter::Flight;
+use crate::page::Page;
+use crate::route::{App, Choice, Tried, choose};
+use crate::worker::Worker;
+
+pub(crate) use crate::grpc::body::Call;
+
+/// The most instances that a call is tried at. Only what nothing was sent of is tried again.
+const MAX_TRIES: usize = 3;
+
+/// The codes of gRPC for what the proxy itself says.
+const UNAVAILABLE: &str = "14";
+const DEADLINE_EXCEEDED: &str = "4";
+
+/// Whether a request is a call.
+pub(crate) fn is_call(request: &Request<Incoming>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    // `application/grpc-web` is made for HTTP/1.1 and goes its way.
+    kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"))
+}
+
+/// Passes a call on. Where no instance answers, gRPC has a way of its own to say so.
+pub(crate) async fn call(
+    worker: Rc<Worker>,
+    peer: Rc<str>,
+    request: Request<Incoming>,
+) -> Response<Call> {
+    let id = head::id(&request);
+    let mut response = match pass(&worker, &peer, &id, request).await {
+        Ok(response) => response,
+        Err((page, code)) => refused(page, code),
+    };
+    head::to_visitor(response.headers_mut(), &id);
+    response
+}
+
+async fn pass(
+    worker: &Rc<Worker>,
+    peer: &str,
+    id: &HeaderValue,
+    mut request: Request<Incoming>,
+) -> Result<Response<Call>, (Page, &'static str)> {
+    let table = worker.table();
+    let said = request.uri().host().unwrap_or_default();
+    let app = table.app(&host::name(said)).ok_or((Page::NO_APP, UNAVAILABLE))?.clone();
+    app.meter.earn(worker.index);
+    head::to_instance(&mut request, peer, id);
+    let passed = tries(worker, &app, request).await;
+    if let Err((page, _)) = &passed {
+        app.meter.refused(worker.index, page.status);
+    }
+    passed
+}
+
+async fn tries(
+    worker: &Rc<Worker>,
+    app: &App,
+    mut request: Request<Incoming>,
+) -> Result<Response<Call>, (Page, &'static str)> {
+    let mut tried = Tried::default();
+    for _ in 0..MAX_TRIES {
+        let Some(choice) = choose(app, None, &tried, || fastrand::u64(..)) else { break };
+        tried.add(&choice.instance);
+        let (sent, meter) = (Instant::now(), &choice.instance.meter);
+        let flight = Flight::begin(meter, worker.index, clock::now_us());
+        let by = (sent + app.timeout).into();
+        let failure = match timeout_at(by, worker.channels.send(&choice.instance, request)).await {
+            Ok(Ok(response)) => return Ok(answered(worker, &choice, flight, sent, response)),
+            Ok(Err(failure)) => failure,
+            Err(_) => {
+                meter.failed(worker.index);
+                return Err((Page::TOO_SLOW, DEADLINE_EXCEEDED));
+            }
+        };
+        meter.failed(worker.index);
+        match failure {
+            Failure::Unsent(again, why) => {
+                worker.shared.set_aside(&choice.instance, &why);
+                request = *again;
+            }
+            Failure::Sent(error) => {
+                tracing::debug!(%error, instance.id = %choice.instance.id, "a call broke off");
+                return Err((Page::BROKEN, UNAVAILABLE));
+            }
+        }
+    }
+    let none = if app.serves() { Page::NO_ANSWER } else { Page::NO_INSTANCE };
+    Err((none, UNAVAILABLE))
+}
+
+fn answered(
+    worker: &Worker,
+    choice: &Choice,
+    flight: Flight,
+    sent: Instant,
+    response: Response<Incoming>,
+) -> Response<Call> {
+    let took_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+    choice.instance.meter.answered(worker.index, response.status().as_u16(), took_us);
+    if choice.instance.answered(sent) {
+        worker.shared.taken_back(&choice.instance);
+    }
+    response.map(|incoming| Call::new(incoming, flight))
+}
+
+/// What gRPC calls a response of trailers alone.
+fn refused(page: Page, code: &'static str) -> Response<Call> {
+    let mut response = Response::new(Call::nothing());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static(code));
+    headers.insert("grpc-message", HeaderValue::from_static(page.text));
+    response
+}

@@ -1,0 +1,53 @@
+//! What of a call's head is passed on.
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Request, Uri, Version};
+use toehold_http::Name;
+
+use crate::headers::Id;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a call.
+pub(super) fn id(request: &Request<Incoming>) -> HeaderValue {
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| Id::taken_over(id.as_bytes()));
+    let id = given.unwrap_or_else(Id::fresh);
+    HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// Makes the head of a visitor's call that of the proxy's call to an instance.
+pub(super) fn to_instance(request: &mut Request<Incoming>, peer: &str, id: &HeaderValue) {
+    let said = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let headers = request.headers_mut();
+    let claims = |name: &HeaderName| {
+        let name = Name::of(name.as_str());
+        matches!(name, Name::Claim | Name::RequestId | Name::HopByHop | Name::Host)
+    };
+    let found: Vec<HeaderName> = headers.keys().filter(|name| claims(name)).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+    let mut say = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    say("x-forwarded-for", peer);
+    say("x-forwarded-proto", "https");
+    if let Some(host) = &said {
+        say("x-forwarded-host", host);
+    }
+    headers.insert(REQUEST_ID, id.clone());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(hyper::http::uri::Scheme::HTTP);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    *request.version_mut() = Version::HTTP_2;
+}
+
+/// Makes the head of an instance's answer the visitor's.
+pub(super) fn to_visitor(headers: &mut HeaderMap, id: &HeaderValue) {
+    headers.insert(REQUEST_ID, id.clone());
+}

@@ -1,0 +1,113 @@
+use std::convert::Infallible;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+
+use crate::h2::{Visitor, request};
+use crate::origin::{Origin, Parts};
+use crate::stage::{Stage, of, routes, stable};
+
+/// An instance that speaks HTTP/2 alone: it says each piece back as it comes, and ends well.
+async fn echo(origin: &mut Origin) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    origin.addr = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service_fn(said_back));
+            tokio::spawn(serving);
+        }
+    });
+}
+
+async fn said_back(request: Request<Incoming>) -> Result<Response<Parts>, Infallible> {
+    let headers = request.headers().clone();
+    let (sender, mut parts) = Parts::new();
+    parts.trailers = HeaderMap::from_iter([
+        (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0")),
+        (HeaderName::from_static("x-heard"), headers["x-forwarded-for"].clone()),
+    ]);
+    let mut coming = request.into_body();
+    tokio::spawn(async move {
+        while let Some(Ok(frame)) = coming.frame().await {
+            let Ok(piece) = frame.into_data() else { continue };
+            if sender.send(Ok(piece)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut response = Response::new(parts);
+    response.headers_mut().insert("content-type", headers["content-type"].clone());
+    Ok(response)
+}
+
+fn call(body: Parts) -> Request<Parts> {
+    let mut call = request(Method::POST, "/shop.Cart/Watch", "").map(|_| body);
+    for (name, value) in [
+        ("content-type", "application/grpc+proto"),
+        ("te", "trailers"),
+        ("x-forwarded-for", "10.0.0.1"),
+    ] {
+        call.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    call
+}
+
+#[tokio::test]
+async fn a_call_goes_both_ways_at_once_and_ends_with_its_status() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (sender, body) = Parts::new();
+    let answer = visitor.ask(call(body)).await;
+    assert_eq!(answer.headers()["content-type"], "application/grpc+proto");
+    assert!(answer.headers().contains_key("x-request-id"));
+    let mut coming = answer.into_body();
+    for piece in ["one", "two", "three"] {
+        sender.send(Ok(piece.into())).await.expect("it is read");
+        let said = coming.frame().await.expect("there is more").expect("it goes on");
+        assert_eq!(said.into_data().expect("it is data"), piece);
+    }
+    stage.report("in flight", |it| of(it, &one).is_some_and(|it| it.in_flight == 1)).await;
+    drop(sender);
+    let rest = coming.collect().await.expect("it ends well");
+    let trailers = rest.trailers().expect("there are some");
+    assert_eq!(
+        (&trailers["grpc-status"], &trailers["x-heard"]),
+        (&"0".parse().expect("a value"), &"127.0.0.1".parse().expect("a value"))
+    );
+    let over = |it: &_| of(it, &one).is_some_and(|it| it.in_flight == 0 && it.answered[1] == 1);
+    stage.report("none in flight", over).await;
+}
+
+#[tokio::test]
+async fn a_call_that_no_instance_takes_ends_as_grpc_says() {
+    let stage = Stage::start().await;
+    let (mut one, mut two) = (Origin::start(1), Origin::start(2));
+    one.kill();
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (_sender, body) = Parts::new();
+    let answer = visitor.ask(call(body)).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["grpc-status"]),
+        (200, &"14".parse().expect("a value"))
+    );
+    // Another one takes it, before anything was sent.
+    echo(&mut two).await;
+    stage.apply(routes(2, vec![stable(1, &[&one, &two])])).await;
+    for _ in 0..10 {
+        let (sender, body) = Parts::new();
+        drop(sender);
+        let answer =
+            visitor.ask(call(body)).await.into_body().collect().await.expect("it ends well");
+        assert_eq!(answer.trailers().expect("there are some")["grpc-status"], "0");
+    }
+}
