@@ -3,6 +3,7 @@
 mod alone;
 mod cable;
 mod canary;
+mod certificates;
 mod cloud;
 mod crowded;
 mod cut_off;
