@@ -24,7 +24,7 @@ use crate::link::{self, Desk};
 use crate::listen;
 use crate::probe;
 use crate::registry::Registry;
-use crate::tls::{self, Files, FilesError};
+use crate::tls::{self, Files, FilesError, Local};
 use crate::worker::{Shared, Worker};
 
 /// How often connections are looked at that were kept too long.
@@ -156,6 +156,16 @@ fn follow(
         Source::Control { dir, socket, version } => {
             std::fs::create_dir_all(&dir)
                 .map_err(|source| ProxyError::Dir { dir: dir.clone(), source })?;
+            if shared.tls_port.is_some() {
+                match Local::open(&dir) {
+                    Ok(local) => shared.shown.vouch_for_localhost(local),
+                    // Others have certificates all the same.
+                    Err(error) => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "localhost has no certificate"
+                    ),
+                }
+            }
             let desk = Rc::new(Desk::open(shared.clone(), registry.clone(), &dir));
             let hello = FromProxy::Hello { version, listens };
             Ok(match socket {

@@ -1,6 +1,7 @@
 //! What a visitor who speaks TLS is shown, and how it is spoken.
 
 mod files;
+mod local;
 mod pair;
 mod shown;
 
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::{Error, ServerConfig, version};
 
 pub(crate) use crate::tls::files::Files;
 pub use crate::tls::files::FilesError;
+pub(crate) use crate::tls::local::Local;
 pub(crate) use crate::tls::shown::{Shown, Wardrobe};
 
 /// What a CA offers that looks at a certificate and at nothing else (RFC 8737).

@@ -1,20 +1,22 @@
 //! What is shown to whom: a certificate by the name that is asked for, a proof to a CA.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use toehold_core::wire::certificates::Certificates;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
-use crate::tls::{ACME, pair};
+use crate::tls::{ACME, Local, pair};
 
 /// What is shown at this moment: one pointer, read at each handshake.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
     wardrobe: ArcSwap<Wardrobe>,
+    /// Vouches for `localhost`, where there is one.
+    local: OnceLock<Local>,
     /// Whether any host is sent to HTTPS: asked for at each request that comes without.
     redirects: AtomicBool,
 }
@@ -35,6 +37,12 @@ impl Shown {
     pub(crate) fn put(&self, wardrobe: Wardrobe) {
         self.redirects.store(wardrobe.redirect, Ordering::Relaxed);
         self.wardrobe.store(Arc::new(wardrobe));
+    }
+
+    /// From now on `localhost` and the names below it are vouched for, too.
+    pub(crate) fn vouch_for_localhost(&self, local: Local) {
+        // Only the first counts: there is one.
+        let _ = self.local.set(local);
     }
 
     /// The proof that belongs to a token, for a CA that comes by HTTP.
@@ -92,6 +100,7 @@ impl ResolvesServerCert for Shown {
         if spoken.next() == Some(ACME) {
             return wardrobe.proofs.get(name?).cloned();
         }
-        name.and_then(|name| wardrobe.of(name)).or(wardrobe.otherwise.as_ref()).cloned()
+        let known = name.and_then(|name| wardrobe.of(name)).or(wardrobe.otherwise.as_ref());
+        known.cloned().or_else(|| self.local.get()?.of(name))
     }
 }

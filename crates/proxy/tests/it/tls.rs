@@ -199,6 +199,31 @@ async fn what_cannot_be_shown_is_refused_and_what_was_shown_stays_also_over_a_re
 }
 
 #[tokio::test]
+async fn localhost_is_vouched_for_by_a_ca_of_its_own_which_stays() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let pem =
+        || std::fs::read(stage.dir.path().join("proxy/localhost-ca.pem")).expect("it is there");
+    let connector = toehold_host::tls::connector(Some(&pem())).expect("it is a CA");
+    for name in ["localhost", "shop.localhost", "127.0.0.1"] {
+        let stream = meet(&connector, stage.tls_addr, name).await.expect(name);
+        assert!(asked(stream, GET).await.starts_with("HTTP/1.1 200 "), "{name}");
+    }
+    meet(&connector, stage.tls_addr, "elsewhere.org").await.expect_err("it is not below localhost");
+    let (dir, before) = (stage.dir.clone(), pem());
+    let key = std::fs::metadata(dir.path().join("proxy/localhost-ca.key")).expect("it is there");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o077, 0);
+    stage.stop().await;
+    let stage = Stage::again(Limits::default(), dir, false).await;
+    assert_eq!(
+        std::fs::read(stage.dir.path().join("proxy/localhost-ca.pem")).expect("it is there"),
+        before
+    );
+    meet(&connector, stage.tls_addr, "shop.localhost").await.expect("it is the same");
+}
+
+#[tokio::test]
 async fn who_forgets_the_s_is_told() {
     let stage = Stage::start().await;
     let mut visitor = Raw::connect(stage.tls_addr).await;
