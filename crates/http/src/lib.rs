@@ -12,10 +12,6 @@ mod head;
 mod request;
 
 #[cfg(test)]
-mod mutated;
-#[cfg(test)]
-mod oracle;
-#[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, Garbled};

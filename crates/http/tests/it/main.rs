@@ -1,0 +1,6 @@
+//! What holds of all bytes, tried with a corpus and changes of it.
+
+mod holds;
+mod mutated;
+mod oracle;
+mod reading;
