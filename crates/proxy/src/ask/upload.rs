@@ -111,6 +111,9 @@ impl Upload {
         let taken = self.body.take(bytes).map_err(|_| Fault::Broken)?;
         self.content += taken.content;
         if self.content > self.max_content {
+            // Even where its end is there as well: what is behind it would be read as the visitor's
+            // next request from the wrong place on.
+            self.body = Body::UntilClose;
             return Err(Fault::TooLarge);
         }
         // Fields behind a body are dropped: an instance was promised none.

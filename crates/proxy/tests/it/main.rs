@@ -1,6 +1,7 @@
 //! The proxy on real sockets: instances, visitors and a control plane around it.
 
 mod bodies;
+mod boundaries;
 mod client;
 mod failures;
 mod grpc;

@@ -1,0 +1,44 @@
+//! Where one message ends and the next begins, no byte of the one gets into the other.
+
+use std::time::Duration;
+
+use crate::client::Raw;
+use crate::origin::Origin;
+use crate::stage::{Stage, routes, stable};
+
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_is_never_the_next_request() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n\r\n{hidden}", hidden.len());
+    let chunks =
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len());
+    let behind = "GET /behind HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let mut small = routes(1, vec![stable(1, &[&one])]);
+    small.apps[0].max_body_bytes = 10;
+    for status in [404, 413] {
+        for body in [&length, &chunks] {
+            let mut visitor = Raw::connect(stage.addr).await;
+            visitor.send(format!("POST / HTTP/1.1\r\nHost: shop\r\n{body}{behind}")).await;
+            let (text, _) = visitor.rest().await;
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{body:?}: {text}");
+            assert!(text.contains("connection: close\r\n"), "{text}");
+        }
+        stage.apply(small.clone()).await;
+    }
+    // What makes it too large comes later, and with it its end.
+    let mut visitor = Raw::connect(stage.addr).await;
+    let head = "POST /echo HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
+    visitor.send(format!("{head}3\r\nabc\r\n")).await;
+    wait(Duration::from_millis(50)).await;
+    visitor.send(format!("20\r\n{}\r\n0\r\n\r\n{behind}", "x".repeat(32))).await;
+    let (text, _) = visitor.rest().await;
+    assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+}
