@@ -112,6 +112,11 @@ impl Visitor {
         self.blocked_since
     }
 
+    /// Holds what was read and belongs before what is held: during a wait more was read ahead.
+    pub(crate) fn hold_first(&mut self, bytes: &[u8]) {
+        self.held.splice(..0, bytes.iter().copied());
+    }
+
     /// Ready when it went away; what it sends meanwhile is kept, within bounds, for later.
     pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {
         while self.held.len() < AHEAD_BYTES {

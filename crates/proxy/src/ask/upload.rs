@@ -239,13 +239,14 @@ impl Upload {
         self.arrives();
         let taken = self.body.take(came).map_err(|_| Halt::Visitors(Fault::Broken))?;
         self.content += taken.content;
-        visitor.held.extend_from_slice(&came[taken.bytes..]);
-        let sent = match instance.poll_write(cx, &came[..taken.bytes]) {
-            Poll::Ready(wrote) => wrote.map_err(Halt::Instance)?,
-            Poll::Pending => 0,
+        visitor.hold_first(&came[taken.bytes..]);
+        let (sent, passed) = match instance.poll_write(cx, &came[..taken.bytes]) {
+            Poll::Ready(Ok(sent)) => (sent, Ok(())),
+            Poll::Ready(Err(error)) => (0, Err(Halt::Instance(error))),
+            Poll::Pending => (0, Ok(())),
         };
         self.bytes.extend_from_slice(&came[sent..taken.bytes]);
-        Ok(())
+        passed
     }
 
     /// A piece of the body came.
@@ -258,7 +259,7 @@ impl Upload {
     fn keep(&mut self, visitor: &mut Visitor, came: &[u8]) -> Result<(), Halt> {
         self.arrives();
         let used = self.take(came).map_err(Halt::Visitors)?;
-        visitor.held.extend_from_slice(&came[used..]);
+        visitor.hold_first(&came[used..]);
         Ok(())
     }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use toehold_proxy::Limits;
+
 use crate::client::Raw;
 use crate::origin::Origin;
-use crate::stage::{Stage, routes, stable};
+use crate::stage::{Stage, of, routes, stable};
 
 async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
@@ -41,4 +43,35 @@ async fn a_body_that_is_refused_is_never_the_next_request() {
     let (text, _) = visitor.rest().await;
     assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
     assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+}
+
+#[tokio::test]
+async fn what_is_sent_ahead_while_no_instance_is_there_keeps_its_order() {
+    let limits = Limits { park: Duration::from_secs(20), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let mut one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    one.kill();
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("POST /echo HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n\r\n").await;
+    let aside = |it: &_| of(it, &one).is_some_and(|it| it.set_aside.is_some());
+    stage.report("it is set aside", aside).await;
+    let pad = "x".repeat(1_000);
+    let head =
+        format!("POST /echo HTTP/1.1\r\nHost: shop\r\nX: {pad}\r\nContent-Length: 4\r\n\r\n");
+    let ahead = (0..100).map(|at| format!("{head}{at:04}")).collect::<Vec<_>>().concat();
+    // More than is read at once, and not in one piece.
+    visitor.send(format!("0123456789{}", &ahead[..40_000])).await;
+    wait(Duration::from_millis(100)).await;
+    visitor.send(&ahead[40_000..]).await;
+    wait(Duration::from_millis(100)).await;
+    let one = Origin::start_at(1, one.addr);
+    let text = visitor.until("\r\n\r\n0099").await;
+    let bodies: Vec<&str> =
+        text.split("\r\n\r\n").skip(1).filter_map(|it| it.split("HTTP/").next()).collect();
+    let wanted: Vec<String> = std::iter::once("0123456789".to_owned())
+        .chain((0..100).map(|i| format!("{i:04}")))
+        .collect();
+    assert_eq!(bodies, wanted);
+    drop(one);
 }
