@@ -19,9 +19,9 @@ use crate::worker::{Scratch, Worker};
 enum Cut {
     /// The instance broke off, or what it said is not well-formed.
     Instance,
-    /// The visitor went away.
+    /// The visitor went away, takes nothing in, or does not go on with its body.
     Visitor,
-    /// Nothing went on for too long.
+    /// The answer did not go on for too long.
     Stuck,
 }
 
@@ -90,12 +90,13 @@ impl Relay<'_> {
             return Poll::Ready(Err(Cut::Visitor));
         }
         let limits = &worker.shared.limits;
-        let deadline = match (visitor.blocked_since(), ask.upload.visitors_deadline(limits)) {
-            (Some(since), _) => since + limits.write_stall,
-            (None, Some(by)) if !self.halted => by.max(visitor.moved + limits.upload_gap),
-            _ => visitor.moved + limits.answer_gap,
+        let uploaded_by = ask.upload.visitors_deadline(limits).filter(|_| !self.halted);
+        let (deadline, cut) = match (visitor.blocked_since(), uploaded_by) {
+            (Some(since), _) => (since + limits.write_stall, Cut::Visitor),
+            (None, Some(by)) => (by.max(visitor.moved + limits.upload_gap), Cut::Visitor),
+            (None, None) => (visitor.moved + limits.answer_gap, Cut::Stuck),
         };
-        visitor.watch.poll(cx, deadline).map(|()| Err(Cut::Stuck))
+        visitor.watch.poll(cx, deadline).map(|()| Err(cut))
     }
 
     fn poll_down(&mut self, cx: &mut Context<'_>, visitor: &mut Visitor) -> Poll<Result<(), Cut>> {

@@ -65,6 +65,8 @@ impl Head {
                     visitor.held.extend_from_slice(&read[..count]);
                 }
                 Poll::Ready(Ok(count)) => {
+                    // The time for an answer begins when the head is whole.
+                    visitor.moved = Instant::now();
                     visitor.held.extend_from_slice(&read[..count]);
                     self.unread = true;
                 }

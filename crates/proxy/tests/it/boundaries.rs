@@ -75,3 +75,17 @@ async fn what_is_sent_ahead_while_no_instance_is_there_keeps_its_order() {
     assert_eq!(bodies, wanted);
     drop(one);
 }
+
+#[tokio::test]
+async fn a_head_that_dribbles_takes_nothing_of_the_time_for_the_answer() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    let mut short = routes(1, vec![stable(1, &[&one])]);
+    short.apps[0].timeout = Duration::from_secs(1);
+    stage.apply(short).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET / HTTP/1.1\r\n").await;
+    wait(Duration::from_millis(1_100)).await;
+    visitor.send("Host: shop\r\n\r\n").await;
+    assert!(visitor.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+}
