@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::ask::Ask;
 use crate::headers::{Id, Said};
@@ -75,6 +76,8 @@ async fn say(worker: &Worker, visitor: &mut Visitor, reply: Reply<'_>, after: Af
             let told = Said { id, cookie: None, date: &date, chunked: false, connection };
             let Scratch { said, .. } = &mut *worker.scratch();
             own.write(form, to_head, told, said);
+            // From here on it may be idle.
+            visitor.moved = Instant::now();
             if visitor.say(cx, [said, &[]]).is_err() {
                 return Poll::Ready(After::Reset);
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Instant;
 
 use crate::limits::Limits;
 
@@ -16,7 +17,8 @@ pub(crate) struct Guests {
     /// How to wake whoever serves them.
     wakers: RefCell<BTreeMap<u64, Waker>>,
     by_client: RefCell<HashMap<IpAddr, u32>>,
-    stopping: Cell<bool>,
+    /// Since when the proxy is to stop.
+    sent_home: Cell<Option<Instant>>,
 }
 
 /// One visitor, counted for as long as this lives.
@@ -34,12 +36,17 @@ impl Guests {
 
     /// Whether the proxy is to stop.
     pub(crate) const fn are_sent_home(&self) -> bool {
-        self.stopping.get()
+        self.sent_home.get().is_some()
+    }
+
+    /// Since when it is to.
+    pub(crate) const fn sent_home_at(&self) -> Option<Instant> {
+        self.sent_home.get()
     }
 
     /// The proxy is to stop: whoever serves a visitor looks at that at once.
     pub(crate) fn send_home(&self) {
-        self.stopping.set(true);
+        self.sent_home.set(Some(Instant::now()));
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }

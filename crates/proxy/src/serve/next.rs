@@ -73,14 +73,14 @@ impl Head {
             }
         }
         let limits = &worker.shared.limits;
-        let (patience, verdict) = if !visitor.held.is_empty() {
-            (limits.head, Next::Refused(Page::UPLOAD_TOO_SLOW))
-        } else if worker.guests.are_sent_home() {
-            (limits.farewell, Next::End)
+        let (deadline, verdict) = if !visitor.held.is_empty() {
+            (self.since + limits.head, Next::Refused(Page::UPLOAD_TOO_SLOW))
+        } else if let Some(at) = worker.guests.sent_home_at() {
+            (self.since.max(at) + limits.farewell, Next::End)
         } else {
-            (limits.idle, Next::End)
+            (self.since + limits.idle, Next::End)
         };
-        visitor.watch.poll(cx, self.since + patience).map(|()| verdict)
+        visitor.watch.poll(cx, deadline).map(|()| verdict)
     }
 
     /// The request at the beginning of `bytes`, where its head is whole; what is behind it is held.

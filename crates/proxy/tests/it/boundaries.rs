@@ -1,5 +1,6 @@
 //! Where one message ends and the next begins, no byte of the one gets into the other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_proxy::Limits;
@@ -77,6 +78,21 @@ async fn what_is_sent_ahead_while_no_instance_is_there_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn a_connection_stays_whoever_answered_and_however_long_it_took() {
+    let limits = Limits { idle: Duration::from_secs(1), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Origin::start(1);
+    let mut short = routes(1, vec![stable(1, &[&one])]);
+    short.apps[0].timeout = Duration::from_millis(1_200);
+    stage.apply(short).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET /hold HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    assert!(visitor.until("in time.\n").await.starts_with("HTTP/1.1 504 "));
+    visitor.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    visitor.until("web.1").await;
+}
+
+#[tokio::test]
 async fn a_head_that_dribbles_takes_nothing_of_the_time_for_the_answer() {
     let stage = Stage::start().await;
     let one = Origin::start(1);
@@ -88,4 +104,22 @@ async fn a_head_that_dribbles_takes_nothing_of_the_time_for_the_answer() {
     wait(Duration::from_millis(1_100)).await;
     visitor.send("Host: shop\r\n\r\n").await;
     assert!(visitor.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_for_long_has_its_farewell() {
+    let limits = Limits { farewell: Duration::from_secs(1), ..Limits::default() };
+    let stage = Stage::with(limits).await;
+    let one = Arc::new(Origin::start(1));
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut idle = Raw::connect(stage.addr).await;
+    idle.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    idle.until("web.1").await;
+    wait(Duration::from_millis(1_100)).await;
+    let stopping = tokio::spawn(stage.stop());
+    wait(Duration::from_millis(100)).await;
+    idle.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let (text, _) = idle.rest().await;
+    assert!(text.ends_with("web.1") && text.contains("connection: close\r\n"), "{text:?}");
+    stopping.await.expect("no panic");
 }
