@@ -49,13 +49,15 @@ pub(super) struct Awaited<'a> {
     worker: &'a Worker,
     /// What came of it.
     partial: Vec<u8>,
+    /// How many bytes of words before it came.
+    interim_bytes: usize,
     /// The cookie to give with it.
     cookie: Option<&'a str>,
 }
 
 impl<'a> Awaited<'a> {
     pub(super) const fn new(worker: &'a Worker, cookie: Option<&'a str>) -> Self {
-        Self { worker, partial: Vec::new(), cookie }
+        Self { worker, partial: Vec::new(), interim_bytes: 0, cookie }
     }
 
     /// Ready when the head is there and was said to the visitor.
@@ -88,8 +90,13 @@ impl<'a> Awaited<'a> {
                     Ok(None) if bytes.len() - from < MAX_HEAD_BYTES => break,
                     Ok(None) | Err(_) => return Poll::Ready(Err(Trouble::Garbled)),
                 };
+                let head_bytes = end - from;
                 from = end;
                 if answer.is_interim() {
+                    self.interim_bytes += head_bytes;
+                    if self.interim_bytes > MAX_HEAD_BYTES {
+                        return Poll::Ready(Err(Trouble::Garbled));
+                    }
                     // It was told to go on by us as soon as its body was wanted.
                     if answer.status != 100 && ask.version == Version::Http11 {
                         self.write(ask, &answer, None, said);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toehold_proxy::Limits;
 
 use crate::client::Raw;
-use crate::origin::Origin;
+use crate::origin::{Origin, says};
 use crate::stage::{Stage, of, routes, stable};
 
 async fn wait(time: Duration) {
@@ -104,6 +104,20 @@ async fn a_head_that_dribbles_takes_nothing_of_the_time_for_the_answer() {
     wait(Duration::from_millis(1_100)).await;
     visitor.send("Host: shop\r\n\r\n").await;
     assert!(visitor.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn words_before_an_answer_have_an_end() {
+    let stage = Stage::start().await;
+    let word = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let flood = format!("{}HTTP/1.1 200 OK\r\n\r\n", word.repeat(10_000));
+    let (mut one, addr) = says(1, flood.into_bytes().leak()).await;
+    one.addr = addr;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("POST / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let text = visitor.until("HTTP/1.1 502 ").await;
+    assert!(text.len() < 2_000_000, "{}", text.len());
 }
 
 #[tokio::test]
