@@ -43,6 +43,7 @@ pub(crate) async fn relay(
 ) -> After {
     let Answered { head, line, flight } = answered;
     visitor.moved = head.at;
+    ask.upload.is_answered();
     let mut relay = Relay { worker, head, line, halted: false };
     let passed = poll_fn(|cx| relay.poll(cx, visitor, ask)).await;
     let Relay { head, line, .. } = relay;

@@ -137,6 +137,11 @@ impl Upload {
         (self.begun, !self.streams)
     }
 
+    /// Its answer has begun: a word to go on would be taken for a part of that.
+    pub(crate) const fn is_answered(&mut self) {
+        self.expects_continue = false;
+    }
+
     /// Whether anything of it was sent.
     pub(crate) const fn is_begun(&self) -> bool {
         self.is_begun
@@ -167,6 +172,10 @@ impl Upload {
         poll_fn(|cx| {
             if let Poll::Ready(came) = self.poll_whole(cx, worker, visitor) {
                 return Poll::Ready(came);
+            }
+            // It may have to be told to go on.
+            if let Poll::Ready(Err(_)) = visitor.poll_flush(cx) {
+                return Poll::Ready(Err(Halt::Gone));
             }
             let limits = &worker.shared.limits;
             let deadline = self.visitors_deadline(limits).map_or(until, |by| by.min(until));
