@@ -11,8 +11,9 @@ use crate::socket::{Socket, Unsent};
 use crate::watch::Watch;
 use crate::worker::{Scratch, Worker};
 
-/// The longest a closed connection is read on so that the visitor gets to read the answer.
-const LINGER: Duration = Duration::from_secs(2);
+/// The longest a closed connection is read on, so that the visitor gets to read the answer: without
+/// anything that comes, and in all.
+const LINGER: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// The most bytes that are read and thrown away then.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
@@ -157,27 +158,40 @@ impl Visitor {
     /// Says that nothing more comes, then reads on for a moment: a socket that is closed with unread
     /// input is reset, and takes the answer with it.
     pub(crate) async fn linger(&mut self, worker: &Worker) {
-        let until = Instant::now() + LINGER;
+        let [silent, in_all] = LINGER;
+        let until = Instant::now() + in_all;
         let (mut thrown_away, mut closed) = (0, false);
+        self.moved = Instant::now();
         poll_fn(|cx| {
-            if self.watch.poll(cx, until).is_ready() {
+            if self.poll_ended(cx, worker, &mut thrown_away, &mut closed).is_ready() {
                 return Poll::Ready(());
             }
-            if !closed {
-                if ready!(self.socket.poll_shutdown(cx)).is_err() {
-                    return Poll::Ready(());
-                }
-                closed = true;
-            }
-            while thrown_away < LINGER_BYTES {
-                let Scratch { read, .. } = &mut *worker.scratch();
-                match ready!(self.socket.poll_read(cx, read)) {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => thrown_away += count,
-                }
-            }
-            Poll::Ready(())
+            self.watch.poll(cx, until.min(self.moved + silent))
         })
         .await;
+    }
+
+    fn poll_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        thrown_away: &mut usize,
+        closed: &mut bool,
+    ) -> Poll<()> {
+        if !*closed {
+            if ready!(self.socket.poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            *closed = true;
+        }
+        while *thrown_away < LINGER_BYTES {
+            let Scratch { read, .. } = &mut *worker.scratch();
+            match ready!(self.socket.poll_read(cx, read)) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => *thrown_away += count,
+            }
+            self.moved = Instant::now();
+        }
+        Poll::Ready(())
     }
 }

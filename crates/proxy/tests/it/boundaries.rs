@@ -4,13 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_proxy::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::client::Raw;
-use crate::origin::{Origin, says};
+use crate::origin::{Origin, raw, says};
 use crate::stage::{Stage, of, routes, stable};
 
 async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// Takes a connection of the proxy, and what it asks up to this.
+async fn asked(listener: &TcpListener, end: &str) -> (Raw, String) {
+    let (stream, _) = listener.accept().await.expect("it is open");
+    let mut line = Raw(stream);
+    let text = line.until(end).await;
+    (line, text)
 }
 
 #[tokio::test]
@@ -118,6 +128,41 @@ async fn words_before_an_answer_have_an_end() {
     visitor.send("POST / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
     let text = visitor.until("HTTP/1.1 502 ").await;
     assert!(text.len() < 2_000_000, "{}", text.len());
+}
+
+#[tokio::test]
+async fn an_app_that_answers_and_reads_no_further_is_heard() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    let mut large = routes(1, vec![stable(1, &[&one])]);
+    large.apps[0].max_body_bytes = 1 << 30;
+    stage.apply(large).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 30000000\r\n\r\n").await;
+    let (mut line, _) = asked(&listener, "\r\n\r\n").await;
+    let (mut reader, mut writer) = visitor.0.into_split();
+    let sending = tokio::spawn(async move {
+        let _ = writer.write_all(&vec![b'x'; 30_000_000]).await;
+        writer
+    });
+    wait(Duration::from_millis(100)).await;
+    let answer =
+        format!("HTTP/1.1 413 No\r\nContent-Length: 100000\r\n\r\n{}", "n".repeat(100_000));
+    line.send(answer).await;
+    // Closed with all that it did not read.
+    drop(line);
+    let mut text = Vec::new();
+    let came = tokio::time::timeout(Duration::from_secs(10), async {
+        while text.len() < 100_000 {
+            match reader.read_buf(&mut text).await {
+                Ok(1..) => {}
+                other => panic!("{other:?} after {}", text.len()),
+            }
+        }
+    });
+    came.await.expect("it comes");
+    assert!(text.starts_with(b"HTTP/1.1 413 "));
+    sending.abort();
 }
 
 #[tokio::test]

@@ -274,3 +274,11 @@ pub(crate) async fn says(ordinal: u64, bytes: &'static [u8]) -> (Origin, SocketA
     });
     (origin, addr)
 }
+
+/// A socket whose connections a test answers by hand.
+pub(crate) async fn raw(ordinal: u64) -> (Origin, TcpListener) {
+    let mut origin = Origin::start(ordinal);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    origin.addr = listener.local_addr().expect("it is bound");
+    (origin, listener)
+}
