@@ -78,8 +78,9 @@ impl<'h, 'b> Answer<'h, 'b> {
             return Err(Garbled);
         }
         // Where both are there the chunks count, and such a connection is not trusted further
-        // (RFC 9112, 6.1).
-        let doubtful = is_chunked && said.is_some();
+        // (RFC 9112, 6.1). Nor is one where a body is said that cannot be: it may come all the same.
+        let has_body = is_chunked || said.is_some_and(|length| length > 0);
+        let doubtful = is_chunked && said.is_some() || status == 204 && has_body;
         let stays = connection.stays.unwrap_or(is_http_11);
         let framing = match (is_chunked, said) {
             (true, _) => Framing::Chunked,

@@ -344,10 +344,15 @@ fn an_answer_ends_as_rfc_9112_says() {
     ] {
         assert_eq!(ok(wrong).map(|_| ()), Err(Garbled), "{wrong:?}");
     }
-    for head in ["HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified", "HTTP/1.1 101 Go on"] {
-        let head = format!("{head}\r\nContent-Length: 3\r\n\r\n");
-        assert!(matches!(ends(&head, false), Ok((Body::Ended, true))), "{head}");
+    for (head, stays) in
+        [("204 No Content", false), ("304 Not Modified", true), ("101 Go on", true)]
+    {
+        let head = format!("HTTP/1.1 {head}\r\nContent-Length: 3\r\n\r\n");
+        let read = ends(&head, false).expect("it can be read");
+        assert!(read.0.has_ended() && read.1 == stays, "{head}");
     }
+    let none = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n";
+    assert!(matches!(ends(none, false), Ok((Body::Ended, true))));
     let long = "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n";
     assert!(matches!(ends(long, true), Ok((Body::Ended, false))));
     let mut room = fields();

@@ -166,6 +166,35 @@ async fn an_app_that_answers_and_reads_no_further_is_heard() {
 }
 
 #[tokio::test]
+async fn what_an_instance_says_unasked_is_nobodys_answer() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut client = Raw::connect(stage.addr).await;
+    client.send("GET /a HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let (mut line, _) = asked(&listener, "\r\n\r\n").await;
+    line.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").await;
+    client.until("\r\n\r\na").await;
+    line.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray").await;
+    wait(Duration::from_millis(50)).await;
+    client.send("GET /b HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let (mut other, _) = asked(&listener, "\r\n\r\n").await;
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb").await;
+    client.until("\r\n\r\nb").await;
+    // One that was answered before it was whole is not followed by another, either.
+    client.send("POST /c HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\nhalf").await;
+    let text = other.until("half").await;
+    assert!(text.starts_with("POST /c "), "{text}");
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nc").await;
+    client.until("\r\n\r\nc").await;
+    let mut client = Raw::connect(stage.addr).await;
+    client.send("GET /d HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let (mut third, _) = asked(&listener, "\r\n\r\n").await;
+    third.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nd").await;
+    client.until("\r\n\r\nd").await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_idle_for_long_has_its_farewell() {
     let limits = Limits { farewell: Duration::from_secs(1), ..Limits::default() };
     let stage = Stage::with(limits).await;
