@@ -48,9 +48,8 @@ pub(crate) fn address(peer: IpAddr) -> Rc<str> {
 /// Writes the head of the proxy's request to an instance.
 pub(crate) fn to_instance(request: &Request<'_, '_>, told: Told<'_>, out: &mut Vec<u8>) {
     say(out, &[request.method, " ", request.slash, request.path, " HTTP/1.1\r\n"]);
-    if let Some(host) = request.host {
-        line(out, "host", host);
-    }
+    // HTTP/1.0 may say none, HTTP/1.1 must say even that (RFC 9112, 3.2).
+    line(out, "host", request.host.unwrap_or_default());
     let mut takes_trailers = false;
     for field in request.fields {
         match Name::of(field.name) {
@@ -109,6 +108,7 @@ pub(crate) fn upgrade<'b>(request: &Request<'_, 'b>) -> Option<&'b str> {
 /// Writes the head of the proxy's answer to a visitor.
 pub(crate) fn to_visitor(answer: &Answer<'_, '_>, said: Said<'_>, out: &mut Vec<u8>) {
     status_line(out, answer.status, answer.reason);
+    let mut length_is_said = false;
     for field in answer.fields {
         match Name::of(field.name) {
             Name::Connection
@@ -123,6 +123,8 @@ pub(crate) fn to_visitor(answer: &Answer<'_, '_>, said: Said<'_>, out: &mut Vec<
             Name::ContentLength
                 if !matches!(answer.framing, Framing::Length(_))
                     || (answer.is_bodiless() && answer.status != 304) => {}
+            // The same one again is no fault, but some take it for one.
+            Name::ContentLength if std::mem::replace(&mut length_is_said, true) => {}
             _ if answer.is_named(field.name) => {}
             _ => bytes_line(out, field.name, field.value),
         }

@@ -114,6 +114,18 @@ fn a_host_in_the_target_is_the_host() {
 }
 
 #[test]
+fn who_names_no_host_names_none_in_the_instances_words() {
+    let head = head("GET / HTTP/1.0", &[]);
+    let mut room = fields();
+    let request = Request::read(head.as_bytes(), &mut room).expect("it is let in");
+    let (mut out, id) = (Vec::new(), Id::fresh());
+    to_instance(&request, Told { peer: "192.0.2.1", https: false, id: &id }, &mut out);
+    let lines = written(&out);
+    assert_eq!(lines[0], "host: ");
+    assert!(!lines.iter().any(|it| it.starts_with("x-forwarded-host")), "{lines:?}");
+}
+
+#[test]
 fn the_sessions_of_the_dashboard_reach_no_app() {
     let cookies = |lines: &[(&str, &str)]| {
         sent_with(lines).into_iter().filter(|it| it.starts_with("cookie")).collect::<Vec<_>>()
@@ -189,6 +201,8 @@ fn a_length_beside_chunks_or_beside_no_body_is_not_passed_on() {
     assert_eq!(told("HTTP/1.1 204 No Content", &[("content-length", "0")]), end);
     let lines = [&["content-length: 3"][..], &end].concat();
     assert_eq!(told("HTTP/1.1 304 Not Modified", &[("content-length", "3")]), lines);
+    let twice = [("content-length", "3"), ("Content-Length", "3")];
+    assert_eq!(told("HTTP/1.1 200 OK", &twice), lines);
 }
 
 #[test]
