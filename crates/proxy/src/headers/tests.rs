@@ -216,3 +216,67 @@ fn an_upgrade_is_passed_on_unless_it_is_to_http_2() {
     let agreed = told("HTTP/1.1 101 Switching", &[("upgrade", "b"), ("connection", "upgrade")]);
     assert_eq!(agreed[..2], ["connection: upgrade", "upgrade: b"]);
 }
+
+/// The heads at the beginning of messages, clean and hostile, that are let in.
+fn let_in() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../http/corpus");
+    let files = std::fs::read_dir(folder).expect("the corpus is there");
+    let mut heads: Vec<Vec<u8>> = files
+        .map(|file| std::fs::read(file.expect("a file").path()).expect("it can be read"))
+        .filter_map(|mut message| {
+            let end = toehold_http::end(&message, &mut 0, 65_536).ok()??;
+            message.truncate(end);
+            Request::read(&message, &mut fields()).is_ok().then_some(message)
+        })
+        .collect();
+    heads.sort();
+    heads
+}
+
+#[test]
+fn what_is_sent_is_one_request_that_says_the_same_however_a_head_is_changed() {
+    let heads = let_in();
+    let mut chance = fastrand::Rng::with_seed(4);
+    let mut seen = 0;
+    for _ in 0..50_000 {
+        let mut head = heads[chance.usize(..heads.len())].clone();
+        // Lines of others come in, and bytes change.
+        let other = &heads[chance.usize(..heads.len())];
+        let lines: Vec<&[u8]> = other.split_inclusive(|&byte| byte == b'\n').skip(1).collect();
+        if let (Some(line), Some(end)) =
+            (chance.choice(&lines), head.iter().position(|&b| b == b'\n'))
+        {
+            head.splice((end + 1)..=end, line.iter().copied());
+        }
+        let at = chance.usize(..head.len());
+        if chance.bool() {
+            head[at] = chance.u8(..);
+        }
+        let mut room = fields();
+        let Ok(Some(end)) = toehold_http::end(&head, &mut 0, 65_536) else { continue };
+        let Ok(request) = Request::read(&head[..end], &mut room) else { continue };
+        let (mut out, id) = (Vec::new(), Id::fresh());
+        to_instance(&request, Told { peer: "192.0.2.1", https: false, id: &id }, &mut out);
+        let shown = || format!("{} becomes {}", head.escape_ascii(), out.escape_ascii());
+        assert_eq!(toehold_http::end(&out, &mut 0, 65_536), Ok(Some(out.len())), "{}", shown());
+        let mut room = fields();
+        let sent = Request::read(&out, &mut room).unwrap_or_else(|_| panic!("{}", shown()));
+        let path = [request.slash, request.path].concat();
+        assert_eq!(
+            (sent.method, [sent.slash, sent.path].concat()),
+            (request.method, path),
+            "{}",
+            shown()
+        );
+        assert_eq!(sent.host, Some(request.host.unwrap_or_default()), "{}", shown());
+        assert_eq!(
+            (sent.framing, sent.upgrade),
+            (request.framing, upgrade(&request)),
+            "{}",
+            shown()
+        );
+        assert!(!sent.expects_continue && sent.version == toehold_http::Version::Http11);
+        seen += 1;
+    }
+    assert!(seen > 5_000, "only {seen} were let in");
+}
