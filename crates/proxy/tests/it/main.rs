@@ -3,6 +3,7 @@
 mod bodies;
 mod boundaries;
 mod client;
+mod conversations;
 mod failures;
 mod grpc;
 mod h2;
