@@ -127,7 +127,7 @@ impl Socket {
     /// kernel has heard since this thread last asked for news, which it does each millisecond when
     /// it is busy, is not known yet.
     pub(crate) fn is_quiet(&self) -> bool {
-// To ask whether it is ready would say no as well where this task has had its share of a
+        // To ask whether it is ready would say no as well where this task has had its share of a
         // turn. What is read here is read by nobody else: who is not quiet is not used again.
         let silent = |read: io::Result<usize>| {
             read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

@@ -147,7 +147,7 @@ impl Visitor {
     /// Ends a connection of TLS on which everything was said and read: without the word for it the
     /// visitor could not tell an end from a cut.
     pub(crate) async fn close(&mut self) {
-        let until = Instant::now() + LINGER;
+        let until = Instant::now() + LINGER[0];
         poll_fn(|cx| match self.socket.poll_shutdown(cx) {
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => self.watch.poll(cx, until),
