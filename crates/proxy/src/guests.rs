@@ -1,4 +1,4 @@
-//! The visitors of a thread: counted, and called when the proxy is to stop.
+//! The visitors of a thread: counted, and called when the proxy is to stop or to drain.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -17,8 +17,20 @@ pub(crate) struct Guests {
     /// How to wake whoever serves them.
     wakers: RefCell<BTreeMap<u64, Waker>>,
     by_client: RefCell<HashMap<IpAddr, u32>>,
-    /// Since when the proxy is to stop.
-    sent_home: Cell<Option<Instant>>,
+    stay: Cell<Stay>,
+}
+
+/// For how long visitors may stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// As long as they like.
+    #[default]
+    Welcome,
+    /// Another process serves since then: what is under way goes on, and nothing new is begun but
+    /// one last request on a connection.
+    Draining(Instant),
+    /// The proxy is to stop since then.
+    Stopping(Instant),
 }
 
 /// One visitor, counted for as long as this lives.
@@ -34,19 +46,19 @@ impl Guests {
         self.count.get()
     }
 
-    /// Whether the proxy is to stop.
+    /// For how long they may stay.
+    pub(crate) const fn stay(&self) -> Stay {
+        self.stay.get()
+    }
+
+    /// Whether a request is the last of its connection.
     pub(crate) const fn are_sent_home(&self) -> bool {
-        self.sent_home.get().is_some()
+        !matches!(self.stay(), Stay::Welcome)
     }
 
-    /// Since when it is to.
-    pub(crate) const fn sent_home_at(&self) -> Option<Instant> {
-        self.sent_home.get()
-    }
-
-    /// The proxy is to stop: whoever serves a visitor looks at that at once.
-    pub(crate) fn send_home(&self) {
-        self.sent_home.set(Some(Instant::now()));
+    /// They may stay so long from now on: whoever serves one looks at that at once.
+    pub(crate) fn may(&self, stay: Stay) {
+        self.stay.set(stay);
         for waker in self.wakers.borrow().values() {
             waker.wake_by_ref();
         }

@@ -15,6 +15,7 @@ mod exchange;
 mod grpc;
 mod guests;
 mod h2;
+mod handover;
 mod headers;
 mod here;
 mod host;
@@ -43,6 +44,7 @@ mod watch;
 mod worker;
 
 pub use alone::BackendsError;
+pub use handover::{Handover, Patience};
 pub use limits::Limits;
 pub use run::{ProxyError, Settings, Source, run};
 pub use tls::FilesError;

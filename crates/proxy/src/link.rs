@@ -22,15 +22,17 @@ const DIAL: Duration = Duration::from_secs(2);
 /// The time between two dials: it doubles from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// Keeps a link to the control plane, for ever.
+/// Keeps a link to the control plane until all is over; what was counted last is said then.
 pub(crate) async fn run(desk: Rc<Desk>, socket: PathBuf, hello: FromProxy) {
+    let over = desk.shared.over.clone();
     let mut backoff = BACKOFF.0;
-    loop {
+    while !over.is_cancelled() {
         match dial(&socket, DIAL).await {
             Ok(stream) => {
                 tracing::info!("the link to the control plane is there");
                 let (reader, writer) = split(stream);
                 let why = match talk(&desk, reader, writer, &hello).await {
+                    Ok(()) if over.is_cancelled() => return,
                     Ok(()) => "the control plane closed it".to_owned(),
                     Err(error) => error.to_string(),
                 };
@@ -43,7 +45,8 @@ pub(crate) async fn run(desk: Rc<Desk>, socket: PathBuf, hello: FromProxy) {
             backoff = BACKOFF.0;
         }
         // A different moment for each, so that not all come at once after a restart.
-        sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        let pause = sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0));
+        over.run_until_cancelled(pause).await;
         backoff = (backoff * 2).min(BACKOFF.1);
     }
 }
@@ -76,6 +79,10 @@ async fn talk(
                 Some(answer) = to_send.recv() => {
                     writer.send(&answer).await?;
                     desk.keep();
+                }
+                () = desk.shared.over.cancelled() => {
+                    writer.send(&reporter.report_now(desk)).await?;
+                    return Ok(());
                 }
                 () = desk.shared.health.notified() => {
                     writer.send(&reporter.report_now(desk)).await?;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::handover;
 use crate::headers;
 use crate::meet::meet;
 use crate::page::Page;
@@ -50,24 +50,47 @@ pub(crate) fn share_out(
     Ok(shares)
 }
 
-/// Accepts visitors until the proxy is asked to stop.
+/// Accepts visitors until the proxy is asked to stop; none while another process does. The socket
+/// stays open meanwhile, and nothing here hears of who comes.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
-    listener: TcpListener,
+    socket: std::net::TcpListener,
+    first: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-) {
+) -> io::Result<()> {
     let stop = worker.shared.stop.clone();
-    let mut stopped = pin!(stop.cancelled());
+    let mut drains = worker.shared.drains.clone();
+    let mut listener = Some(first);
+    loop {
+        if *drains.borrow_and_update() {
+            drop(listener.take());
+        } else if listener.is_none() {
+            listener = Some(TcpListener::from_std(socket.try_clone()?)?);
+        }
+        let accepting = async {
+            match &listener {
+                Some(listener) => accept_at(&worker, listener, tls.as_ref()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            _ = handover::next(&mut drains) => {}
+            () = accepting => {}
+        }
+    }
+}
+
+/// Accepts visitors, for ever.
+async fn accept_at(worker: &Rc<Worker>, listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) {
     let mut spare = Spare::new();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stopped => return,
-        };
+        let accepted = listener.accept().await;
         match accepted {
             Ok((stream, peer)) => {
                 let worker = worker.clone();
-                match (worker.guests.let_in(&worker.shared.limits, peer.ip()), &tls) {
+                match (worker.guests.let_in(&worker.shared.limits, peer.ip()), tls) {
                     (Some(guest), None) => {
                         let socket = Socket::Plain(stream);
                         let peer = headers::address(peer.ip());

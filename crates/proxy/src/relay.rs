@@ -10,6 +10,7 @@ use toehold_http::Body;
 
 use crate::ask::{Ask, Halt};
 use crate::attempt::{Answered, Head};
+use crate::guests::Stay;
 use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
@@ -23,6 +24,8 @@ enum Cut {
     Visitor,
     /// The answer did not go on for too long.
     Stuck,
+    /// Another process has taken over, long enough ago.
+    Over,
 }
 
 /// An answer on its way.
@@ -63,7 +66,7 @@ pub(crate) async fn relay(
             }
         }
         Err(cut) => {
-            if cut != Cut::Visitor {
+            if !matches!(cut, Cut::Visitor | Cut::Over) {
                 flight.meter().failed(flight.thread());
             }
             // Where the framing of the answer shows that it was cut, the visitor gets what there is.
@@ -100,6 +103,12 @@ impl Relay<'_> {
             (Some(since), _) => (since + limits.write_stall, Cut::Visitor),
             (None, Some(by)) => (by.max(visitor.moved + limits.upload_gap), Cut::Visitor),
             (None, None) => (visitor.moved + limits.answer_gap, Cut::Stuck),
+        };
+        let (deadline, cut) = match worker.guests.stay() {
+            Stay::Draining(since) if since + worker.shared.patience.answers < deadline => {
+                (since + worker.shared.patience.answers, Cut::Over)
+            }
+            _ => (deadline, cut),
         };
         visitor.watch.poll(cx, deadline).map(|()| Err(cut))
     }

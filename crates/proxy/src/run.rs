@@ -13,12 +13,14 @@ use std::time::Duration;
 use thiserror::Error;
 use toehold_core::wire::proxy::FromProxy;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::alone::{Alone, BackendsError};
+use crate::guests::Stay;
+use crate::handover::{self, Handover, Patience};
 use crate::limits::Limits;
 use crate::link::{self, Desk};
 use crate::listen;
@@ -29,6 +31,15 @@ use crate::worker::{Shared, Worker};
 
 /// How often connections are looked at that were kept too long.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// How often is looked whether a thread that drains has.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest a proxy that takes over waits for routes that are newer than those that were kept.
+const NEWEST: Duration = Duration::from_secs(2);
+
+/// The longest the last report may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What a proxy is started with.
 #[derive(Debug)]
@@ -44,6 +55,8 @@ pub struct Settings {
     pub threads: usize,
     /// What visitors and instances are held to.
     pub limits: Limits,
+    /// Where one process takes over from another.
+    pub handover: Option<Handover>,
 }
 
 /// Where the routes come from.
@@ -97,9 +110,10 @@ pub enum ProxyError {
 }
 
 /// Serves until `stop` is cancelled; then takes no new connections, and ends when the requests
-/// under way are through, at the latest after [`Limits::shutdown`]. Blocks.
+/// under way are through, at the latest after [`Limits::shutdown`]. It ends as well when it has
+/// drained ([`Handover::drains`]). Blocks.
 pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyError> {
-    let Settings { source, listeners, tls_listeners, threads, limits } = settings;
+    let Settings { source, listeners, tls_listeners, threads, limits, handover } = settings;
     let threads = threads.max(1);
     let tls_listens = listens(&tls_listeners).map_err(ProxyError::Listen)?;
     let tls_port = tls_listens.first().map(SocketAddr::port);
@@ -110,14 +124,30 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
     // A child: one thread that ends by an error stops the others, but not the caller's other work.
     let stop = stop.child_token();
     let _stop = stop.clone().drop_guard();
-    let shared = Arc::new(Shared::new(&limits, tls_port, stop));
+    // Where nobody takes over nobody ever says so.
+    let (_nobody, never) = watch::channel(false);
+    let drains = match &handover {
+        Some(it) => (it.drains.clone(), it.patience),
+        None => (never, Patience::default()),
+    };
+    let shared = Arc::new(Shared::new(threads, &limits, tls_port, stop, drains));
     let config = tls_port.map(|_| tls::config(shared.shown.clone())).transpose()?;
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
     let runtime = runtime()?;
     // Before the first visitor is let in.
-    let following = follow(source, &runtime, &shared, &registry, listens)?;
+    let mut following = follow(source, &runtime, &shared, &registry, listens)?;
+    if handover.as_ref().is_some_and(|it| it.takes_over) {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = shared.routed.notified() => {}
+                () = &mut following => {}
+                () = sleep(NEWEST) => {}
+            }
+        });
+    }
 
-    let (alive, mut all_ended) = mpsc::channel::<()>(1);
+    let (alive, mut all_ended) = mpsc::channel::<()>(threads);
     let mut running = Vec::new();
     for (index, (plain, tls)) in sockets.into_iter().zip(tls_sockets).enumerate() {
         let (shared, alive, config) = (shared.clone(), alive.clone(), config.clone());
@@ -125,18 +155,27 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
         let share = plain.into_iter().map(with(None)).chain(tls.into_iter().map(with(config)));
         let share: Vec<_> = share.collect();
         let thread = thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
-            let _alive = alive;
             let _stop = shared.stop.clone().drop_guard();
-            serve(index, &shared, share)
+            serve(index, &shared, share, &alive)
         });
         running.push(thread.map_err(ProxyError::Thread)?);
     }
     drop(alive);
     runtime.block_on(async {
         tokio::task::spawn_local(probe::run(shared.clone(), registry));
-        tokio::task::spawn_local(following);
-        // Nobody sends anything: it says that the last sender is gone.
+        let following = tokio::task::spawn_local(following);
+        let mut accepting = 0;
+        while accepting < threads && all_ended.recv().await.is_some() {
+            accepting += 1;
+        }
+        if let Some(Handover { ready, .. }) = handover.filter(|_| accepting == threads) {
+            // Whoever does not listen does not need to know.
+            let _ = ready.send(());
+        }
+        // Nothing more is sent: it says that the last sender is gone.
         let _ = all_ended.recv().await;
+        shared.over.cancel();
+        let _ = timeout(LAST_WORD, following).await;
     });
     for thread in running {
         thread.join().map_err(|_| ProxyError::Thread(io::Error::other("a thread panicked")))??;
@@ -175,10 +214,21 @@ fn follow(
         }
         Source::Files { backends, tls } => {
             let opening = Alone::open(shared.clone(), registry.clone(), backends);
-            let backends = runtime.block_on(opening)?.follow();
-            let Some(dir) = tls else { return Ok(Box::pin(backends)) };
-            let certificate = Files::open(dir, shared.shown.clone())?.follow();
-            Ok(Box::pin(async { tokio::join!(backends, certificate).0 }))
+            let (alone, over) = (runtime.block_on(opening)?, shared.over.clone());
+            shared.routed.notify_one();
+            let certificate = match tls {
+                Some(dir) => Some(Files::open(dir, shared.shown.clone())?),
+                None => None,
+            };
+            Ok(Box::pin(async move {
+                let follow_certificate = async {
+                    if let Some(files) = certificate {
+                        files.follow().await;
+                    }
+                };
+                let both = async { tokio::join!(alone.follow(), follow_certificate) };
+                let _ = over.run_until_cancelled(both).await;
+            }))
         }
     }
 }
@@ -188,24 +238,58 @@ fn serve(
     index: usize,
     shared: &Arc<Shared>,
     listeners: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
+    alive: &mpsc::Sender<()>,
 ) -> Result<(), ProxyError> {
     runtime()?.block_on(async {
         let worker = Rc::new(Worker::new(index, shared.clone()));
-        for (listener, tls) in listeners {
-            let listener =
-                tokio::net::TcpListener::from_std(listener).map_err(ProxyError::Listen)?;
-            tokio::task::spawn_local(listen::accept(worker.clone(), listener, tls));
+        let mut accepting = Vec::new();
+        for (socket, tls) in listeners {
+            let first = socket.try_clone().and_then(tokio::net::TcpListener::from_std);
+            let first = first.map_err(ProxyError::Listen)?;
+            let accepts = listen::accept(worker.clone(), socket, first, tls);
+            accepting.push(tokio::task::spawn_local(accepts));
         }
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
-        shared.stop.cancelled().await;
+        // There is room for each thread's word.
+        let _ = alive.try_send(());
+        drain(index, &worker).await;
         sweeper.abort();
-        worker.guests.send_home();
+        worker.guests.may(Stay::Stopping(std::time::Instant::now()));
         let until = Instant::now() + shared.limits.shutdown;
         while worker.guests.count() > 0 && Instant::now() < until {
-            sleep(Duration::from_millis(20)).await;
+            sleep(LOOK).await;
+        }
+        for ended in accepting {
+            if let Ok(ended) = ended.await {
+                ended.map_err(ProxyError::Listen)?;
+            }
         }
         Ok(())
     })
+}
+
+/// Looks after a thread that may have to drain, until the proxy is asked to stop.
+async fn drain(index: usize, worker: &Worker) {
+    let shared = &worker.shared;
+    let longest = shared.patience.answers.max(shared.patience.tunnels);
+    let mut drains = shared.drains.clone();
+    let mut until = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            drains = handover::next(&mut drains) => {
+                let now = std::time::Instant::now();
+                worker.guests.may(if drains { Stay::Draining(now) } else { Stay::Welcome });
+                until = drains.then(|| Instant::now() + longest);
+                shared.drained(index, false);
+            }
+            () = sleep(LOOK), if until.is_some() => {
+                let is_late = until.is_some_and(|until| Instant::now() >= until);
+                shared.drained(index, worker.guests.count() == 0 || is_late);
+            }
+        }
+    }
 }
 
 async fn sweep(worker: Rc<Worker>) {

@@ -3,9 +3,10 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::attempt::Answered;
+use crate::guests::Stay;
 use crate::socket::{Socket, Unsent};
 use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
@@ -22,12 +23,14 @@ struct Tunnel<'a> {
     instance_ended: bool,
     /// When something was carried last.
     moved: Instant,
-    /// When it ends at the latest, once one side has, or the proxy is to stop.
-    ends_by: Option<Instant>,
+    /// When one side was first seen to have closed its end.
+    half_since: Option<Instant>,
+    /// How long it may go on once another process took over.
+    drain: Duration,
 }
 
-/// Joins them until one of them ends, nothing was carried for too long, or the proxy stops. The
-/// request stays in flight until then.
+/// Joins them until one of them ends, nothing was carried for too long, or the proxy stops or has
+/// drained for long enough. The request stays in flight until then.
 pub(crate) async fn tunnel(worker: &Worker, visitor: &mut Visitor, answered: Answered) -> After {
     let Answered { line, flight, .. } = answered;
     let mut tunnel = Tunnel {
@@ -37,7 +40,8 @@ pub(crate) async fn tunnel(worker: &Worker, visitor: &mut Visitor, answered: Ans
         visitor_ended: false,
         instance_ended: false,
         moved: Instant::now(),
-        ends_by: None,
+        half_since: None,
+        drain: worker.shared.patience.tunnels.mul_f64(0.5 + fastrand::f64() / 2.0),
     };
     let ended = poll_fn(|cx| tunnel.poll(cx, visitor)).await;
     if let Err(error) = ended {
@@ -78,11 +82,16 @@ impl Tunnel<'_> {
             return Poll::Ready(Ok(()));
         }
         let limits = &worker.shared.limits;
-        if self.visitor_ended || self.instance_ended || worker.guests.are_sent_home() {
-            self.ends_by.get_or_insert_with(|| Instant::now() + limits.tunnel_farewell);
+        let mut deadline = self.moved + limits.tunnel_idle;
+        if self.visitor_ended || self.instance_ended {
+            let since = *self.half_since.get_or_insert_with(Instant::now);
+            deadline = deadline.min(since + limits.tunnel_farewell);
         }
-        let idle = self.moved + limits.tunnel_idle;
-        let deadline = self.ends_by.map_or(idle, |by| by.min(idle));
+        deadline = match worker.guests.stay() {
+            Stay::Welcome => deadline,
+            Stay::Draining(since) => deadline.min(since + self.drain),
+            Stay::Stopping(since) => deadline.min(since + limits.tunnel_farewell),
+        };
         visitor.watch.poll(cx, deadline).map(Ok)
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{Notify, watch};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channels::Channels;
 use crate::clock::Dates;
 use crate::guests::Guests;
+use crate::handover::Patience;
 use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::route::Table;
@@ -26,8 +28,18 @@ pub(crate) struct Shared {
     pub(crate) turn: watch::Sender<u64>,
     /// The health of an instance changed: report it.
     pub(crate) health: Notify,
+    /// Routes were taken in.
+    pub(crate) routed: Notify,
     /// The proxy was asked to stop.
     pub(crate) stop: CancellationToken,
+    /// Every thread has ended: what is left to say is said.
+    pub(crate) over: CancellationToken,
+    /// Whether another process takes the visitors.
+    pub(crate) drains: watch::Receiver<bool>,
+    /// How long it drains.
+    pub(crate) patience: Patience,
+    /// Which threads have drained.
+    drained: Box<[AtomicBool]>,
     pub(crate) limits: Limits,
     /// The certificates in force.
     pub(crate) shown: Arc<Shown>,
@@ -36,15 +48,35 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: &Limits, tls_port: Option<u16>, stop: CancellationToken) -> Self {
+    /// For so many threads.
+    pub(crate) fn new(
+        threads: usize,
+        limits: &Limits,
+        tls_port: Option<u16>,
+        stop: CancellationToken,
+        (drains, patience): (watch::Receiver<bool>, Patience),
+    ) -> Self {
         Self {
             shown: Arc::default(),
             tls_port,
             table: Arc::default(),
             turn: watch::Sender::new(0),
             health: Notify::new(),
+            routed: Notify::new(),
             stop,
+            over: CancellationToken::new(),
+            drains,
+            patience,
+            drained: (0..threads).map(|_| AtomicBool::new(false)).collect(),
             limits: *limits,
+        }
+    }
+
+    /// Whether a thread has drained. When all have, nothing is left to do.
+    pub(crate) fn drained(&self, thread: usize, has: bool) {
+        self.drained[thread].store(has, Ordering::SeqCst);
+        if has && self.drained.iter().all(|thread| thread.load(Ordering::SeqCst)) {
+            self.stop.cancel();
         }
     }
 

@@ -7,6 +7,8 @@ mod cmd;
 mod context;
 mod demo;
 mod found;
+mod handover;
+mod program;
 mod report;
 mod show;
 mod supervise;

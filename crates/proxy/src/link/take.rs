@@ -71,6 +71,7 @@ impl Desk {
 
     /// Takes routes from the control plane: the answer says whether they are in force.
     pub(crate) fn take(&self, routes: Routes) -> FromProxy {
+        self.shared.routed.notify_one();
         let order = routes.order;
         let applied = self.applied.borrow().order;
         let refusal = match order.cmp(&applied) {
@@ -117,6 +118,10 @@ impl Desk {
     /// Writes the routes and the certificates in force to their files. It comes after the answer: a disk that is slow
     /// delays no change of traffic.
     pub(crate) fn keep(&self) {
+        // Another process keeps them in the same place where this one drains.
+        if *self.shared.drains.borrow() {
+            return;
+        }
         self.certified.keep();
         if self.kept.replace(true) {
             return;

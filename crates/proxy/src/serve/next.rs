@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::ask::Ask;
+use crate::guests::Stay;
 use crate::page::Page;
 use crate::visitor::Visitor;
 use crate::worker::{Scratch, Worker};
@@ -73,12 +74,13 @@ impl Head {
             }
         }
         let limits = &worker.shared.limits;
-        let (deadline, verdict) = if !visitor.held.is_empty() {
-            (self.since + limits.head, Next::Refused(Page::UPLOAD_TOO_SLOW))
-        } else if let Some(at) = worker.guests.sent_home_at() {
-            (self.since.max(at) + limits.farewell, Next::End)
-        } else {
-            (self.since + limits.idle, Next::End)
+        let (deadline, verdict) = match worker.guests.stay() {
+            _ if !visitor.held.is_empty() => {
+                (self.since + limits.head, Next::Refused(Page::UPLOAD_TOO_SLOW))
+            }
+            Stay::Stopping(since) => (self.since.max(since) + limits.farewell, Next::End),
+            // There is time: whoever is not hung up on loses no request that is on its way.
+            Stay::Draining(_) | Stay::Welcome => (self.since + limits.idle, Next::End),
         };
         visitor.watch.poll(cx, deadline).map(|()| verdict)
     }

@@ -92,6 +92,7 @@ impl Stage {
             tls_listeners,
             threads: 2,
             limits,
+            handover: None,
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));

@@ -1,18 +1,25 @@
 //! `toehold proxy`: the proxy alone.
 
+mod notify;
+mod succession;
+
 use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_host::lock::FolderLock;
-use toehold_proxy::{ProxyError, Source};
+use toehold_proxy::{Handover, ProxyError, Source};
 use toehold_server::fleet::Fleet;
 use toehold_server::layout::Layout;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Proxy;
 use crate::cmd::process;
+use crate::cmd::proxy::succession::{Folder, Succession, copies};
 use crate::context::{self, Context};
+use crate::handover::Line;
+use crate::program::Program;
 use crate::report::{Failure, Outcome};
 
 /// Where one without a control plane listens where nobody says otherwise.
@@ -21,7 +28,7 @@ const ALONE: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// Runs until SIGINT or SIGTERM.
+/// Runs until SIGINT or SIGTERM, or until another process has taken over and all is through.
 pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
     process::prepare(context, proxy.parent)?;
     raise_file_limit();
@@ -29,14 +36,30 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         .cpus
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
         .max(1);
-    let home = Home::of(context, proxy)?;
+    let cannot = |error: std::io::Error| Failure::world("cannot start").because(&error);
+    let program = Program::ours().map_err(cannot)?;
+    let starter = context.block_on(async { Line::of_starter() }).map_err(cannot)?;
+    let takes_over = starter.as_ref().is_some_and(|(_, takes_over)| *takes_over);
+    let home = Home::of(context, proxy, takes_over)?;
     let (listeners, tls_listeners) = home.listeners(proxy, threads)?;
+    let (drains, drain) = watch::channel(false);
+    let (ready, serves) = oneshot::channel();
+    let succession = Succession {
+        program,
+        sockets: [copies(&listeners)?, copies(&tls_listeners)?].into_iter().flatten().collect(),
+        starter: starter.map(|(line, _)| line),
+        supervised: proxy.parent.supervised,
+        folder: home.folder,
+        drains,
+    };
+    let patience = toehold_proxy::Patience::default();
     let settings = toehold_proxy::Settings {
         source: home.source,
         listeners,
         tls_listeners,
         threads,
         limits: toehold_proxy::Limits::default(),
+        handover: Some(Handover { drains: drain, ready, takes_over, patience }),
     };
     let shutdown = CancellationToken::new();
     context.block_on(async { process::on_signals(&shutdown) })?;
@@ -49,15 +72,18 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         }
     });
     // This thread waits for signals; the proxy's own threads do the work.
-    context.block_on(shutdown.cancelled());
+    // Its copies of the sockets are closed with it: nobody waits at one that is not served.
+    let succeeded = context.block_on(succession.watch(serves, &shutdown));
+    shutdown.cancel();
     match proxy.join() {
         Ok(ended) => ended.map_err(|error| match &error {
             ProxyError::Backends(error) => Failure::user("cannot run the proxy").because(error),
             ProxyError::Certificate(error) => Failure::user("cannot speak TLS").because(error),
             error => Failure::world("the proxy ended").because(error),
-        }),
-        Err(_) => Err(Failure::world("the proxy ended by a fault of its own")),
+        })?,
+        Err(_) => return Err(Failure::world("the proxy ended by a fault of its own")),
     }
+    succeeded
 }
 
 /// What it works from.
@@ -65,25 +91,28 @@ struct Home {
     source: Source,
     /// The state folder of the control plane it belongs to.
     layout: Option<Layout>,
-    /// Its folder, where it has one: nobody else works from there for as long as it runs.
-    _lock: Option<FolderLock>,
+    /// Its folder, where it has one.
+    folder: Option<Folder>,
 }
 
 impl Home {
-    fn of(context: &Context, proxy: &Proxy) -> Result<Self, Failure> {
+    /// One that takes over gets its folder only once the process before lets go of it.
+    fn of(context: &Context, proxy: &Proxy, takes_over: bool) -> Result<Self, Failure> {
         if let Some(file) = &proxy.backends {
             let source = Source::Files { backends: file.clone(), tls: proxy.tls.clone() };
-            return Ok(Self { source, layout: None, _lock: None });
+            return Ok(Self { source, layout: None, folder: None });
         }
         let layout = context.layout()?;
-        let lock = FolderLock::take(&layout.proxy())
-            .map_err(|error| Failure::user("cannot run the proxy").because(&error))?;
+        let dir = layout.proxy();
+        let lock = if takes_over { Ok(None) } else { FolderLock::take(&dir).map(Some) };
+        let lock = lock.map_err(|error| Failure::user("cannot run the proxy").because(&error))?;
+        let folder = Some(Folder { dir, lock });
         let source = Source::Control {
             dir: layout.proxy(),
             socket: Some(Fleet::proxy_socket(&layout.run())),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Ok(Self { source, layout: Some(layout), _lock: Some(lock) })
+        Ok(Self { source, layout: Some(layout), folder })
     }
 
     /// Its sockets: those that were handed in, else its own; without TLS and with it.

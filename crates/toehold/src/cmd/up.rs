@@ -1,6 +1,6 @@
 //! `toehold up`: control plane, proxy and agent as processes of their own, watched.
 
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use toehold_host::private;
 use toehold_server::layout::Layout;
 use toehold_server::settings::Settings;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::args::Up;
 use crate::context::{self, Context};
+use crate::program::Program;
 use crate::report::{Failure, Outcome};
-use crate::supervise::{Part, Wish, keep};
+use crate::supervise::{Part, Renewal, Wish, keep, talk};
 
 /// How many connections may wait while the proxy is away.
 const BACKLOG: i32 = 4096;
@@ -26,8 +27,15 @@ const BACKLOG: i32 = 4096;
 /// How long the parts may take to end before they are killed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// In which order parts are replaced: where a newer program cannot run here, the first one says so
+/// and nothing else happens.
+const IN_ORDER: [&str; 3] = ["proxy", "serve", "agent"];
+
 /// Runs until ^C (the apps end too) or SIGTERM (they go on, and are taken up at the next start).
+/// SIGUSR2 replaces the parts by what lies where this program does now.
 pub fn run(context: &Context, up: &Up) -> Outcome {
+    let program = Program::ours()
+        .map_err(|error| Failure::world("cannot find this program").because(&error))?;
     let layout = context.layout()?;
     let lock = take_folder(&layout)?;
     let settings = context::settings(&layout)?;
@@ -39,7 +47,7 @@ pub fn run(context: &Context, up: &Up) -> Outcome {
     let cpus = up.cpus.unwrap_or_else(cores).max(1);
     let parts = parts(&layout, addresses, cpus)?;
     // One thread: a part is told to end when the thread that started it ends.
-    let ended = context.block_on(watch_over(parts, &layout, &settings, addresses));
+    let ended = context.block_on(watch_over((parts, program), &layout, &settings, addresses));
     drop(lock);
     ended
 }
@@ -87,18 +95,21 @@ fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failu
             ),
             sockets: api,
             log: log("serve"),
+            overlaps: false,
         },
         Part {
             name: "proxy",
             arguments: arguments("proxy", &how),
             sockets: public,
             log: log("proxy"),
+            overlaps: true,
         },
         Part {
             name: "agent",
             arguments: arguments("agent", &[]),
             sockets: Vec::new(),
             log: log("agent"),
+            overlaps: false,
         },
     ])
 }
@@ -127,7 +138,7 @@ fn listen(addr: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, Failure> {
 }
 
 async fn watch_over(
-    parts: Vec<Part>,
+    (parts, program): (Vec<Part>, Program),
     layout: &Layout,
     settings: &Settings,
     at: Addresses,
@@ -135,24 +146,39 @@ async fn watch_over(
     let cannot = |error: std::io::Error| Failure::world("cannot wait for signals").because(&error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut upgrade = signal(SignalKind::user_defined2()).map_err(cannot)?;
     let (wish, wishes) = watch::channel(Wish::Run);
     let mut running = JoinSet::new();
+    let mut renewals = Renewals::new();
     for part in parts {
-        running.spawn(keep(part, wishes.clone()));
+        let (renew, renewed) = mpsc::channel(1);
+        renewals.insert(part.name, renew);
+        running.spawn(keep(part, program.clone(), wishes.clone(), renewed));
     }
     greet(layout, settings, at);
     let mut failed = Ok(());
-    let ending = tokio::select! {
-        _ = interrupt.recv() => {
-            talk("ending, with every app; ^C again waits for nobody");
-            Signal::INT
-        }
-        _ = terminate.recv() => Signal::TERM,
-        Some(ended) = running.join_next() => {
-            if let Ok(Err(failure)) = ended { failed = Err(failure); }
-            Signal::TERM
+    let mut upgrading = tokio::spawn(std::future::ready(()));
+    let ending = loop {
+        tokio::select! {
+            _ = interrupt.recv() => {
+                talk("ending, with every app; ^C again waits for nobody");
+                break Signal::INT;
+            }
+            _ = terminate.recv() => break Signal::TERM,
+            Some(ended) = running.join_next() => {
+                if let Ok(Err(failure)) = ended { failed = Err(failure); }
+                break Signal::TERM;
+            }
+            Some(()) = upgrade.recv() => {
+                if upgrading.is_finished() {
+                    upgrading = tokio::spawn(replace(program.clone(), renewals.clone()));
+                } else {
+                    talk("an upgrade is under way already");
+                }
+            }
         }
     };
+    upgrading.abort();
     wish.send_replace(Wish::End(ending));
     let all = async { while running.join_next().await.is_some() {} };
     tokio::select! {
@@ -167,6 +193,38 @@ async fn watch_over(
     failed
 }
 
+/// How each part is asked to be replaced, by its name.
+type Renewals = BTreeMap<&'static str, mpsc::Sender<Renewal>>;
+
+/// Replaces each part by what lies on disk now, one after the other. This process stays what it is.
+async fn replace(program: Program, renewals: Renewals) {
+    talk(&format!("upgrading to {}", program.path().display()));
+    if let Err(why) = program.check() {
+        return talk(&format!("there is no upgrade: {why}"));
+    }
+    for name in IN_ORDER {
+        let Some(part) = renewals.get(name) else { continue };
+        let (asked, answer) = oneshot::channel();
+        // A part that is not there any more ends all of Toehold.
+        if part.send(asked).await.is_err() {
+            return;
+        }
+        match answer.await {
+            Ok(Ok(())) => talk(&format!("`toehold {name}` is upgraded")),
+            Ok(Err(why)) => {
+                return talk(&format!(
+                    "`toehold {name}` goes on as it was, and so does all behind it: {why}"
+                ));
+            }
+            Err(_) => {
+                return talk(&format!(
+                    "`toehold {name}` ended meanwhile; it is started as what is there now"
+                ));
+            }
+        }
+    }
+}
+
 fn greet(layout: &Layout, settings: &Settings, at: Addresses) {
     let visitors = settings.public_url.clone().unwrap_or_else(|| format!("http://{}", at.listen));
     talk(&format!(
@@ -175,9 +233,4 @@ fn greet(layout: &Layout, settings: &Settings, at: Addresses) {
         at.api,
         layout.root().display(),
     ));
-}
-
-fn talk(text: &str) {
-    // Talk goes to stderr; where that is closed nobody listens.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -31,5 +31,6 @@ mod steer;
 mod story;
 mod supersede;
 mod transfer;
+mod upgrade;
 mod webhook;
 mod wrong;

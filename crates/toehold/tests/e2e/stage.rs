@@ -44,6 +44,13 @@ impl Stage {
         Self::begin(program, more, &[])
     }
 
+    /// Puts another copy of the program where this one is: by a rename, as whoever installs one does.
+    pub fn replace(program: &Path) {
+        let new = program.with_extension("new");
+        std::fs::copy(TOEHOLD, &new).expect("it can be copied");
+        std::fs::rename(new, program).expect("it can be replaced");
+    }
+
     /// Starts one that finds programs in this folder first.
     pub fn with_programs(folder: &Path) -> Self {
         let path = std::env::var("PATH").expect("there is a PATH");

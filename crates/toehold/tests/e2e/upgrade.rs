@@ -1,0 +1,469 @@
+//! The proxy is replaced by a newer program while visitors come, stay and listen.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::death::{kill, part};
+use crate::stage::{App, Stage, free_port, get, until};
+
+/// How long a visitor waits for what should come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Visitors who come all the time, some on connections they keep.
+struct Visitors {
+    done: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    all: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Visitors {
+    fn come(port: u16) -> Self {
+        let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let mut all = Vec::new();
+        for keeps in [true, true, true, false, false] {
+            let (done, answered) = (Arc::clone(&done), Arc::clone(&answered));
+            all.push(std::thread::spawn(move || visit(port, keeps, &done, &answered)));
+        }
+        Self { done, answered, all }
+    }
+
+    /// Waits until so many more were answered.
+    fn until_answered(&self, more: usize) {
+        let from = self.answered.load(Ordering::Relaxed);
+        until("visitors are answered", || {
+            (self.answered.load(Ordering::Relaxed) >= from + more).then_some(())
+        });
+    }
+
+    /// What went wrong.
+    fn leave(self) -> Vec<String> {
+        self.done.store(true, Ordering::Relaxed);
+        self.all.into_iter().flat_map(|it| it.join().expect("a visitor does not panic")).collect()
+    }
+}
+
+fn visit(port: u16, keeps: bool, done: &AtomicBool, answered: &AtomicUsize) -> Vec<String> {
+    let mut lost = Vec::new();
+    let mut kept = None;
+    while !done.load(Ordering::Relaxed) {
+        match ask(port, keeps, kept.take()) {
+            Ok(stays) => {
+                kept = stays;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => lost.push(error.to_string()),
+        }
+    }
+    lost
+}
+
+/// One request; the connection where it may be used again.
+fn ask(
+    port: u16,
+    keeps: bool,
+    kept: Option<BufReader<TcpStream>>,
+) -> std::io::Result<Option<BufReader<TcpStream>>> {
+    let mut stream = match kept {
+        Some(kept) => kept,
+        None => connect(port)?,
+    };
+    let close = if keeps { "" } else { "Connection: close\r\n" };
+    write!(stream.get_mut(), "GET / HTTP/1.1\r\nHost: hello.localhost\r\n{close}\r\n")?;
+    let head = head(&mut stream)?;
+    if !head.starts_with("http/1.1 200") {
+        return Err(std::io::Error::other(head));
+    }
+    let length = head.split("content-length: ").nth(1).and_then(|it| it.lines().next());
+    let length = length.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
+    stream.read_exact(&mut vec![0; length])?;
+    Ok((!head.contains("connection: close")).then_some(stream))
+}
+
+fn connect(port: u16) -> std::io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::new(stream))
+}
+
+/// A head, in lower case.
+fn head(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head)? == 0 {
+            return Err(std::io::Error::other(format!("it ended after {head:?}")));
+        }
+    }
+    Ok(head.to_ascii_lowercase())
+}
+
+/// Asks for something that goes on; the head is read.
+fn begin(port: u16, head_says: &str, more: &str) -> BufReader<TcpStream> {
+    let mut stream = connect(port).expect("it connects");
+    write!(stream.get_mut(), "GET /{head_says} HTTP/1.1\r\nHost: hello.localhost\r\n{more}\r\n")
+        .expect("it is taken");
+    let head = head(&mut stream).expect("an answer");
+    assert!(head.contains("http/1.1 200") || head.contains("http/1.1 101"), "{head}");
+    stream
+}
+
+/// An answer that has no end until somebody asks for `/end`.
+struct Listener {
+    stream: BufReader<TcpStream>,
+    heard: u64,
+}
+
+impl Listener {
+    fn begin(port: u16) -> Self {
+        Self { stream: begin(port, "stream", ""), heard: 0 }
+    }
+
+    /// Hears three more ticks, each the next one.
+    fn hears(&mut self) {
+        for _ in 0..3 {
+            let line = self.line();
+            assert_eq!(line, format!("tick {}", self.heard), "a tick is missing");
+            self.heard += 1;
+        }
+    }
+
+    /// Hears the rest, to its proper end.
+    fn ends(mut self) {
+        let mut line = self.line();
+        while line.starts_with("tick") {
+            line = self.line();
+        }
+        assert_eq!(line, "0", "it ends as a body in chunks does");
+    }
+
+    /// The next line that is neither empty nor the size of a chunk with something in it.
+    fn line(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("it goes on");
+            assert!(!line.is_empty(), "it broke off");
+            let line = line.trim_end();
+            if line == "0" || line.starts_with("tick") {
+                return line.to_owned();
+            }
+        }
+    }
+}
+
+/// A connection that goes on in another protocol, which says back what it hears.
+struct Talk(BufReader<TcpStream>);
+
+impl Talk {
+    fn begin(port: u16) -> Self {
+        Self(begin(port, "talk", "Connection: Upgrade\r\nUpgrade: echo\r\n"))
+    }
+
+    fn goes_on(&mut self) {
+        self.0.get_mut().write_all(b"are you there?\n").expect("it takes it");
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("it answers");
+        assert_eq!(line, "are you there?\n");
+    }
+}
+
+/// A server for all of that; its port.
+fn origin() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let is_over = Arc::new(AtomicBool::new(false));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || serve(BufReader::new(stream), &is_over));
+        }
+    });
+    port
+}
+
+fn serve(mut stream: BufReader<TcpStream>, is_over: &AtomicBool) -> std::io::Result<()> {
+    stream.get_mut().set_nodelay(true)?;
+    loop {
+        let head = head(&mut stream)?;
+        match head.split(' ').nth(1) {
+            Some("/stream") => {
+                stream
+                    .get_mut()
+                    .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+                tick_until(stream.get_mut(), is_over)?;
+            }
+            Some("/talk") => {
+                stream.get_mut().write_all(
+                    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n",
+                )?;
+                let mut line = String::new();
+                while stream.read_line(&mut line)? > 0 {
+                    stream.get_mut().write_all(line.as_bytes())?;
+                    line.clear();
+                }
+                return Ok(());
+            }
+            path => {
+                is_over.fetch_or(path == Some("/end"), Ordering::Relaxed);
+                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")?;
+            }
+        }
+    }
+}
+
+fn tick_until(stream: &mut TcpStream, is_over: &AtomicBool) -> std::io::Result<()> {
+    for count in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let tick = format!("tick {count}\n");
+        write!(stream, "{:x}\r\n{tick}\r\n", tick.len())?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stream.write_all(b"0\r\n\r\n")
+}
+
+/// Whether a process is no more; one that nobody asks for its end is none either.
+fn is_gone(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
+}
+
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success(), "{pid} had ended");
+}
+
+/// A proxy by itself, and those that took over from it.
+struct Alone {
+    first: Child,
+    port: u16,
+    program: PathBuf,
+    folder: TempDir,
+}
+
+impl Alone {
+    fn start() -> Self {
+        let (folder, port) = (TempDir::new().expect("a folder"), free_port());
+        let at = |name: &str| folder.path().join(name);
+        let program = at("toehold");
+        Stage::replace(&program);
+        std::fs::write(at("backends"), format!("127.0.0.1:{}\n", origin())).expect("written");
+        let log = std::fs::File::create(at("log")).expect("a log");
+        let first = Command::new(&program)
+            .args(["--json", "proxy", "--cpus", "2", "--listen", &format!("127.0.0.1:{port}")])
+            .arg("--backends")
+            .arg(at("backends"))
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("it starts");
+        let alone = Self { first, port, program, folder };
+        until("it listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        until("it serves", || (get(port, "hello.localhost", "/").0 == 200).then_some(()));
+        alone
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("there is a log")
+    }
+
+    /// Which processes served, in order.
+    fn served(&self) -> Vec<u32> {
+        let later = self.log();
+        let later = later.lines().filter(|it| it.contains("serves from now on"));
+        let pid = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+            let pid = line["fields"]["pid"].as_u64().expect("it names a process");
+            u32::try_from(pid).expect("a process id")
+        };
+        std::iter::once(self.first.id()).chain(later.map(pid)).collect()
+    }
+
+    /// The process that serves now is replaced by what lies there now; the process that serves then.
+    fn upgrades(&self) -> u32 {
+        let before = self.served();
+        signal("-USR2", *before.last().expect("one serves"));
+        until("the next one serves", || self.served().get(before.len()).copied())
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        for pid in self.served() {
+            if !is_gone(pid) {
+                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            }
+        }
+        let _ = self.first.wait();
+    }
+}
+
+#[test]
+fn a_proxy_that_is_replaced_twice_loses_no_request_and_breaks_nothing_off() {
+    let mut alone = Alone::start();
+    let visitors = Visitors::come(alone.port);
+    let (mut listener, mut talk) = (Listener::begin(alone.port), Talk::begin(alone.port));
+    let mut all = vec![(alone.first.id(), Vec::new())];
+    for _ in 0..2 {
+        Stage::replace(&alone.program);
+        let next = alone.upgrades();
+        visitors.until_answered(100);
+        all.push((next, vec![Listener::begin(alone.port)]));
+        talk.goes_on();
+        listener.hears();
+    }
+    let [(first, _), (second, _), (third, _)] = all.as_slice() else { panic!("there are three") };
+    assert!(!is_gone(*first) && !is_gone(*second), "what is under way there goes on");
+    assert_eq!(visitors.leave(), Vec::<String>::new(), "{}", alone.log());
+    assert_eq!(get(alone.port, "hello.localhost", "/end").0, 200);
+    listener.ends();
+    talk.goes_on();
+    drop(talk);
+    let third = *third;
+    let (first, second) = (*first, *second);
+    for (_, listeners) in all {
+        listeners.into_iter().for_each(Listener::ends);
+    }
+    until("those before have ended", || (is_gone(first) && is_gone(second)).then_some(()));
+    let status = alone.first.wait().expect("it ended");
+    assert!(status.success(), "{status}");
+    assert_eq!(get(alone.port, "hello.localhost", "/"), (200, "hi".to_owned()));
+    signal("-TERM", third);
+    until("the last one has ended", || is_gone(third).then_some(()));
+    assert!(TcpStream::connect(("127.0.0.1", alone.port)).is_err(), "nobody holds the socket");
+}
+
+/// Puts something else where the program is.
+fn put(program: &Path, text: &str) {
+    let new = program.with_extension("new");
+    std::fs::write(&new, text).expect("written");
+    std::fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    std::fs::rename(new, program).expect("it is replaced");
+}
+
+#[test]
+fn a_newer_program_that_is_broken_changes_nothing_and_is_named() {
+    let alone = Alone::start();
+    let visitors = Visitors::come(alone.port);
+    let mut talk = Talk::begin(alone.port);
+    for (broken, why) in [
+        ("#!/bin/sh\nexit 1\n", "it ended before it served (exit status: 1)"),
+        ("echo this is no program\n", "is no program"),
+    ] {
+        put(&alone.program, broken);
+        signal("-USR2", alone.first.id());
+        let said = until("it says why", || {
+            alone.log().lines().find(|it| it.contains(why)).map(str::to_owned)
+        });
+        assert!(said.contains("there is no upgrade"), "{said}");
+    }
+    visitors.until_answered(50);
+    talk.goes_on();
+    assert_eq!(alone.served(), [alone.first.id()]);
+    assert_eq!(visitors.leave(), Vec::<String>::new());
+    // One that is whole is taken at once, and one that dies gives back to the one before.
+    Stage::replace(&alone.program);
+    let next = alone.upgrades();
+    kill(next);
+    assert_eq!(get(alone.port, "hello.localhost", "/"), (200, "hi".to_owned()));
+    talk.goes_on();
+    assert!(alone.log().contains("this one serves again"), "{}", alone.log());
+}
+
+/// Streams and says back what it hears, as the server above does.
+const MAIN: &str = "'use strict';
+const http = require('node:http');
+let over = false;
+const server = http.createServer((request, response) => {
+  if (request.url === '/end') over = true;
+  if (request.url !== '/stream') return response.end('hi');
+  let count = 0;
+  const ticks = setInterval(() => {
+    if (!over) return response.write(`tick ${count++}\\n`);
+    clearInterval(ticks);
+    response.end();
+  }, 10);
+});
+server.on('upgrade', (request, socket) => {
+  socket.on('error', () => {});
+  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: upgrade\\r\\nUpgrade: echo\\r\\n\\r\\n');
+  socket.pipe(socket);
+});
+server.listen(Number(process.env.PORT), process.env.HOST);
+process.on('SIGTERM', () => process.exit(0));
+";
+
+fn streams(stage: &Stage) -> App<'_> {
+    let app = stage.app("hello");
+    app.write("main.js", MAIN);
+    app.commit("stream");
+    app.push("main");
+    app
+}
+
+fn up_says(stage: &Stage, words: &str) {
+    until(&format!("Toehold says {words}"), || {
+        let said = std::fs::read_to_string(stage.state().join("up.log")).unwrap_or_default();
+        said.contains(words).then_some(())
+    });
+}
+
+#[test]
+fn toehold_is_upgraded_as_it_runs_and_no_visitor_notices() {
+    let folder = TempDir::new().expect("a folder");
+    let program = folder.path().join("toehold");
+    let stage = Stage::of_copy(&program, "");
+    let app = streams(&stage);
+    let pids = || ["proxy", "serve", "agent"].map(|verb| part(&stage, verb));
+    let before = until("all run", || pids().into_iter().collect::<Option<Vec<_>>>());
+    let visitors = Visitors::come(stage.port);
+    let (mut listener, mut talk) = (Listener::begin(stage.port), Talk::begin(stage.port));
+
+    // What is no Toehold changes nothing.
+    put(&program, "#!/bin/sh\nexit 1\n");
+    signal("-USR2", stage.pid());
+    up_says(&stage, "`toehold proxy` goes on as it was");
+    assert_eq!(pids().map(Option::unwrap_or_default).to_vec(), before);
+
+    Stage::replace(&program);
+    signal("-USR2", stage.pid());
+    up_says(&stage, "`toehold agent` is upgraded");
+    visitors.until_answered(50);
+    assert!(before[1..].iter().all(|pid| is_gone(*pid)), "the newer ones run");
+    assert!(!is_gone(before[0]), "what is under way there goes on");
+    listener.hears();
+    talk.goes_on();
+    // Both proxies are heard: what is in flight at the one that drains counts.
+    until("both are heard", || {
+        let status = app.toehold(&["--json", "status"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
+        (status[0]["instances"][0]["in_flight"].as_u64()? >= 2).then_some(())
+    });
+    assert_eq!(visitors.leave(), Vec::<String>::new());
+
+    // The newer one dies: the one that drains serves again.
+    let newer = std::fs::read_to_string(stage.state().join("up.log")).expect("there is a log");
+    let newer = newer.split(" takes the visitors").next().and_then(|it| it.rsplit(' ').next());
+    kill(newer.and_then(|pid| pid.parse().ok()).expect("it is named"));
+    assert_eq!(get(stage.port, "hello.localhost", "/"), (200, "hi".to_owned()));
+    up_says(&stage, &format!("process {} serves again", before[0]));
+    listener.hears();
+    talk.goes_on();
+    drop(talk);
+    // And is replaced once more; it ends once all is through.
+    signal("-USR2", stage.pid());
+    until("it drains", || (part(&stage, "proxy")? != 0).then_some(()));
+    assert_eq!(get(stage.port, "hello.localhost", "/end").0, 200);
+    listener.ends();
+    until("the first one has ended", || is_gone(before[0]).then_some(()));
+    assert_eq!(get(stage.port, "hello.localhost", "/"), (200, "hi".to_owned()));
+}
