@@ -118,7 +118,11 @@ impl Attempt<'_> {
         let mut awaited = Awaited::new(self.worker, self.cookie);
         let mut halted = false;
         let came = poll_fn(|cx| self.poll(cx, &mut line, visitor, ask, &mut awaited, &mut halted));
-        came.await.map(|head| (head, line))
+        let came = came.await;
+        let (meter, thread) = (&self.instance.meter, self.worker.index);
+        meter.sent(thread, ask.upload.take_uncounted());
+        meter.came(thread, awaited.came);
+        came.map(|head| (head, line))
     }
 
     fn poll(

@@ -29,13 +29,20 @@ struct Cell {
     answered: [AtomicU64; 5],
     failed: AtomicU64,
     retried: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
     last_started_us: AtomicU64,
     latency: [AtomicU64; Histogram::BUCKETS],
 }
 
-/// Adds one. Only one thread writes a cell, so a load and a store do: no locked instruction.
+/// Adds one.
 fn count(counter: &AtomicU64) {
-    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    add(counter, 1);
+}
+
+/// Adds so many. Only one thread writes a cell, so a load and a store do: no locked instruction.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + more, Ordering::Relaxed);
 }
 
 impl Default for Cell {
@@ -46,6 +53,8 @@ impl Default for Cell {
             answered: Default::default(),
             failed: AtomicU64::new(0),
             retried: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
             last_started_us: AtomicU64::new(0),
             latency: [const { AtomicU64::new(0) }; Histogram::BUCKETS],
         }
@@ -93,6 +102,16 @@ impl Meter {
         count(&self.cells[thread].retried);
     }
 
+    /// So many bytes were sent to it.
+    pub(crate) fn sent(&self, thread: usize, bytes: u64) {
+        add(&self.cells[thread].bytes_in, bytes);
+    }
+
+    /// So many bytes came from it.
+    pub(crate) fn came(&self, thread: usize, bytes: usize) {
+        add(&self.cells[thread].bytes_out, bytes as u64);
+    }
+
     /// The sum of all threads.
     pub(crate) fn read(&self, instance: InstanceId, set_aside: Option<String>) -> InstanceCounters {
         let is_canary = self.is_canary.load(Ordering::Relaxed) == 1;
@@ -106,6 +125,8 @@ impl Meter {
             answered: std::array::from_fn(|class| self.sum(|cell| &cell.answered[class])),
             failed: self.sum(|cell| &cell.failed),
             retried: self.sum(|cell| &cell.retried),
+            bytes_in: self.sum(|cell| &cell.bytes_in),
+            bytes_out: self.sum(|cell| &cell.bytes_out),
             latency: Histogram(
                 (0..Histogram::BUCKETS).map(|i| self.sum(|cell| &cell.latency[i])).collect(),
             ),

@@ -11,6 +11,7 @@ use toehold_http::Body;
 use crate::ask::{Ask, Halt};
 use crate::attempt::{Answered, Head};
 use crate::guests::Stay;
+use crate::meter::Flight;
 use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
@@ -33,6 +34,7 @@ struct Relay<'a> {
     worker: &'a Worker,
     head: Head,
     line: Line,
+    flight: &'a Flight,
     /// Nothing more of the request is sent.
     halted: bool,
 }
@@ -47,7 +49,7 @@ pub(crate) async fn relay(
     let Answered { head, line, flight } = answered;
     visitor.moved = head.at;
     ask.upload.is_answered();
-    let mut relay = Relay { worker, head, line, halted: false };
+    let mut relay = Relay { worker, head, line, flight: &flight, halted: false };
     let passed = poll_fn(|cx| relay.poll(cx, visitor, ask)).await;
     let Relay { head, line, .. } = relay;
     match passed {
@@ -67,7 +69,7 @@ pub(crate) async fn relay(
         }
         Err(cut) => {
             if !matches!(cut, Cut::Visitor | Cut::Over) {
-                flight.meter().failed(flight.thread());
+                flight.failed();
             }
             // Where the framing of the answer shows that it was cut, the visitor gets what there is.
             if cut == Cut::Instance && !head.ends_by_close() { After::Linger } else { After::Reset }
@@ -84,7 +86,9 @@ impl Relay<'_> {
     ) -> Poll<Result<(), Cut>> {
         let worker = self.worker;
         if !self.halted && !ask.upload.is_sent() {
-            match ask.upload.poll_send(cx, worker, visitor, &mut self.line.socket) {
+            let sending = ask.upload.poll_send(cx, worker, visitor, &mut self.line.socket);
+            self.flight.sent(ask.upload.take_uncounted());
+            match sending {
                 Poll::Pending | Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(Halt::Gone)) => return Poll::Ready(Err(Cut::Visitor)),
                 // It has answered; what it does not want of the request is its own affair.
@@ -130,6 +134,7 @@ impl Relay<'_> {
                 Ok(count) => count,
                 Err(_) => return Poll::Ready(Err(Cut::Instance)),
             };
+            self.flight.came(count);
             let came = &read[..count];
             if self.head.pass(visitor, cx, came, said)?.is_err() {
                 return Poll::Ready(Err(Cut::Visitor));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::Answered;
 use crate::guests::Stay;
+use crate::meter::Flight;
 use crate::socket::{Socket, Unsent};
 use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
@@ -16,6 +17,7 @@ use crate::worker::{Scratch, Worker};
 struct Tunnel<'a> {
     worker: &'a Worker,
     line: Line,
+    flight: &'a Flight,
     /// What the instance did not take yet.
     up: Unsent,
     /// Which side has closed its end.
@@ -36,6 +38,7 @@ pub(crate) async fn tunnel(worker: &Worker, visitor: &mut Visitor, answered: Ans
     let mut tunnel = Tunnel {
         worker,
         line,
+        flight: &flight,
         up: Unsent::default(),
         visitor_ended: false,
         instance_ended: false,
@@ -58,12 +61,15 @@ impl Tunnel<'_> {
         if !visitor.held.is_empty() {
             let early = std::mem::take(&mut visitor.held);
             self.up.send(&mut self.line.socket, cx, [&early, &[]])?;
+            self.flight.sent(early.len() as u64);
         }
         while !self.visitor_ended {
             let passed =
                 poll_pass(cx, worker, &mut visitor.socket, &mut self.line.socket, &mut self.up);
             let Poll::Ready(passed) = passed else { break };
-            self.visitor_ended = !passed?;
+            let count = passed?;
+            self.flight.sent(count as u64);
+            self.visitor_ended = count == 0;
             self.moved = Instant::now();
         }
         while !self.instance_ended {
@@ -75,7 +81,9 @@ impl Tunnel<'_> {
                 &mut visitor.unsent,
             );
             let Poll::Ready(passed) = passed else { break };
-            self.instance_ended = !passed?;
+            let count = passed?;
+            self.flight.came(count);
+            self.instance_ended = count == 0;
             self.moved = Instant::now();
         }
         if self.visitor_ended && self.instance_ended {
@@ -96,14 +104,15 @@ impl Tunnel<'_> {
     }
 }
 
-/// Passes on what one side said, and its end. The answer is whether it may say more.
+/// Passes on what one side said, and its end. The answer is how many bytes that were; 0: it says no
+/// more.
 fn poll_pass(
     cx: &mut Context<'_>,
     worker: &Worker,
     from: &mut Socket,
     to: &mut Socket,
     unsent: &mut Unsent,
-) -> Poll<io::Result<bool>> {
+) -> Poll<io::Result<usize>> {
     if !unsent.is_empty(to) {
         ready!(unsent.poll_flush(to, cx))?;
     }
@@ -112,8 +121,8 @@ fn poll_pass(
     if count == 0 {
         // Its other end may be gone; then there is nobody to tell.
         let _ = ready!(to.poll_shutdown(cx));
-        return Poll::Ready(Ok(false));
+        return Poll::Ready(Ok(0));
     }
     unsent.send(to, cx, [&read[..count], &[]])?;
-    Poll::Ready(Ok(true))
+    Poll::Ready(Ok(count))
 }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod agents;
+mod heard;
 mod machines;
 mod proxies;
 mod shares;
@@ -134,7 +135,7 @@ struct Known {
     agents: Agents,
     programs: BTreeMap<MachineName, AgentProgram>,
     questions: BTreeMap<MachineName, Questions>,
-    proxy: Option<ProxyReported>,
+    proxies: heard::Heard,
     next_request: u64,
     next_link: u64,
 }
@@ -261,10 +262,29 @@ impl Fleet {
         self.known().programs.clone()
     }
 
-    /// What the proxy said last; `None` where it was not heard of lately.
+    /// What the proxy said last; `None` where it was not heard of lately. While one takes over from
+    /// another, what both said, as one.
     #[must_use]
     pub fn proxy(&self) -> Option<ProxyReported> {
-        self.known().proxy.clone().filter(|seen| seen.at.elapsed() < SILENCE)
+        self.known().proxies.now()
+    }
+
+    /// The same, with what was counted by those before it that this control plane heard of.
+    #[must_use]
+    pub fn proxy_counted(&self) -> Option<ProxyReported> {
+        self.known().proxies.counted()
+    }
+
+    /// What each proxy said last that was heard of lately.
+    #[must_use]
+    pub fn proxies(&self) -> Vec<ProxyReported> {
+        self.known().proxies.each()
+    }
+
+    /// How many proxies serve or drain.
+    #[must_use]
+    pub fn proxy_count(&self) -> usize {
+        self.known().proxies.count()
     }
 
     /// Grows with everything that is heard and is new: that agents measured again is not.

@@ -25,31 +25,41 @@ const SHOWN_SECONDS: u64 = 60;
 /// A proxy that began longer ago than this has reported to somebody before.
 const LONGEST_BETWEEN_REPORTS: Duration = Duration::from_secs(2);
 
+/// When a proxy that says nothing more is forgotten.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+
 /// The counters of every app, by second.
 #[derive(Default)]
 pub struct Metrics {
     /// What the control plane itself counts.
     pub tally: Tally,
-    /// When the proxy that counts began; another one counts from 0 again. `None`: no report has come
-    /// since the control plane began.
-    proxy_started_at: Option<Timestamp>,
-    last: BTreeMap<InstanceId, InstanceCounters>,
+    /// By when the proxy that counts began; each counts from 0. While one takes over from another
+    /// there are two.
+    proxies: BTreeMap<Timestamp, Counted>,
     series: BTreeMap<(AppName, Track, Number), Series>,
 }
 
+/// What a proxy counted last.
+#[derive(Default)]
+struct Counted {
+    at: Timestamp,
+    last: BTreeMap<InstanceId, InstanceCounters>,
+}
+
 impl Metrics {
-    /// Takes in a report: what was counted since the one before goes to the second it came in.
+    /// Takes in a report, once: what was counted since the one before goes to the second it came in.
     pub fn take(&mut self, report: &ProxyReport) {
         // What a proxy counted before this control plane began was counted nobody knows when: it
         // would look like a second in which everybody came at once.
-        let is_of_before = self.proxy_started_at.is_none()
+        let is_of_before = !self.proxies.contains_key(&report.started_at)
             && report.at.since(report.started_at) > LONGEST_BETWEEN_REPORTS;
-        if self.proxy_started_at != Some(report.started_at) {
-            self.proxy_started_at = Some(report.started_at);
-            self.last.clear();
+        let counted = self.proxies.entry(report.started_at).or_default();
+        if counted.at == report.at {
+            return;
         }
+        let last = std::mem::take(&mut counted.last);
         for now in &report.instances {
-            let grown = match self.last.get(&now.instance) {
+            let grown = match last.get(&now.instance) {
                 Some(before) => Second::between(before, now),
                 None => Second::of(now),
             };
@@ -61,8 +71,10 @@ impl Metrics {
                 series.add(report.at, &grown);
             }
         }
-        self.last =
-            report.instances.iter().map(|now| (now.instance.clone(), now.clone())).collect();
+        let now = report.instances.iter().map(|now| (now.instance.clone(), now.clone()));
+        let now = Counted { at: report.at, last: now.collect() };
+        self.proxies.insert(report.started_at, now);
+        self.proxies.retain(|_, counted| report.at.since(counted.at) < FORGOTTEN);
         self.series.retain(|_, series| series.is_kept(report.at));
     }
 

@@ -127,12 +127,49 @@ pub struct InstanceCounters {
     pub failed: u64,
     /// Requests that were tried elsewhere after they had failed here.
     pub retried: u64,
+    /// Bytes that were sent to it, heads included.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Bytes that came from it, heads included.
+    #[serde(default)]
+    pub bytes_out: u64,
     /// Latency of answered requests.
     pub latency: Histogram,
     /// When its last request began, in microseconds since 1970; 0 before the first.
     pub last_started_us: u64,
     /// Whether it is set aside because it failed, and why.
     pub set_aside: Option<String>,
+}
+
+impl InstanceCounters {
+    /// Adds what another proxy counted of the same instance. What is no count stays.
+    pub fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.started += other.started;
+        for (mine, theirs) in self.answered.iter_mut().zip(other.answered) {
+            *mine += theirs;
+        }
+        self.failed += other.failed;
+        self.retried += other.retried;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.latency.add(&other.latency);
+        self.last_started_us = self.last_started_us.max(other.last_started_us);
+    }
+}
+
+impl ProxyReport {
+    /// Adds what another proxy refused.
+    pub fn add_refused(&mut self, others: &[RefusedCounter]) {
+        for theirs in others {
+            let is_same =
+                |it: &&mut RefusedCounter| (&it.app, it.status) == (&theirs.app, theirs.status);
+            match self.refused.iter_mut().find(is_same) {
+                Some(mine) => mine.count += theirs.count,
+                None => self.refused.push(theirs.clone()),
+            }
+        }
+    }
 }
 
 /// Requests an app's visitors got no instance for.

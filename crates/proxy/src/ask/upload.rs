@@ -60,6 +60,8 @@ pub(crate) struct Upload {
     /// repeatable.
     bytes: Vec<u8>,
     sent: usize,
+    /// How many bytes were sent since that was asked last.
+    uncounted: u64,
     /// Something of the request was sent, be it of these bytes or of those before.
     is_begun: bool,
     /// What is still to come of the body.
@@ -90,6 +92,7 @@ impl Upload {
         Self {
             bytes: head,
             sent: 0,
+            uncounted: 0,
             is_begun: false,
             body,
             content: 0,
@@ -140,6 +143,11 @@ impl Upload {
     /// Its answer has begun: a word to go on would be taken for a part of that.
     pub(crate) const fn is_answered(&mut self) {
         self.expects_continue = false;
+    }
+
+    /// How many bytes were sent since this was asked last.
+    pub(crate) const fn take_uncounted(&mut self) -> u64 {
+        std::mem::replace(&mut self.uncounted, 0)
     }
 
     /// Whether anything of it was sent.
@@ -214,6 +222,7 @@ impl Upload {
                     }
                     Ok(count) => {
                         self.sent += count;
+                        self.uncounted += count as u64;
                         self.is_begun = true;
                     }
                     Err(error) => return Poll::Ready(Err(Halt::Instance(error))),
@@ -254,6 +263,7 @@ impl Upload {
             Poll::Ready(Err(error)) => (0, Err(Halt::Instance(error))),
             Poll::Pending => (0, Ok(())),
         };
+        self.uncounted += sent as u64;
         self.bytes.extend_from_slice(&came[sent..taken.bytes]);
         passed
     }

@@ -51,13 +51,15 @@ pub(super) struct Awaited<'a> {
     partial: Vec<u8>,
     /// How many bytes of words before it came.
     interim_bytes: usize,
+    /// How many bytes came.
+    pub(super) came: usize,
     /// The cookie to give with it.
     cookie: Option<&'a str>,
 }
 
 impl<'a> Awaited<'a> {
     pub(super) const fn new(worker: &'a Worker, cookie: Option<&'a str>) -> Self {
-        Self { worker, partial: Vec::new(), interim_bytes: 0, cookie }
+        Self { worker, partial: Vec::new(), interim_bytes: 0, came: 0, cookie }
     }
 
     /// Ready when the head is there and was said to the visitor.
@@ -75,6 +77,7 @@ impl<'a> Awaited<'a> {
                 Ok(count) => count,
                 Err(error) => return Poll::Ready(Err(Trouble::of_sent(&error, line.reused))),
             };
+            self.came += count;
             let mut partial = std::mem::take(&mut self.partial);
             let bytes = if partial.is_empty() {
                 &read[..count]

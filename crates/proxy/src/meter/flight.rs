@@ -21,14 +21,19 @@ impl Flight {
         Self { meter: meter.clone(), thread }
     }
 
-    /// The counters it counts in.
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
+    /// It got not all of its answer.
+    pub(crate) fn failed(&self) {
+        self.meter.failed(self.thread);
     }
 
-    /// The thread it belongs to.
-    pub(crate) const fn thread(&self) -> usize {
-        self.thread
+    /// So many bytes were sent to the instance.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.meter.sent(self.thread, bytes);
+    }
+
+    /// So many bytes came from it.
+    pub(crate) fn came(&self, bytes: usize) {
+        self.meter.came(self.thread, bytes);
     }
 }
 

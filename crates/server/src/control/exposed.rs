@@ -36,7 +36,7 @@ impl Control {
         let agents = self.parts.fleet.agents();
         let fresh = agents.values().filter(|agent| agent.is_fresh()).count();
         text.count("toehold_fleet_agents", &[], fresh as u64);
-        text.whether("toehold_fleet_proxies", &[], self.parts.fleet.proxy().is_some());
+        text.count("toehold_fleet_proxies", &[], self.parts.fleet.proxy_count() as u64);
         let (running, waiting) = self.queue().counts();
         text.count("toehold_builder_builds_running", &[], running as u64);
         text.count("toehold_builder_builds_waiting", &[], waiting as u64);
@@ -77,7 +77,7 @@ impl Control {
     /// The page of the proxy; `None` where it was not heard of lately.
     #[must_use]
     pub fn exposed_proxy(&self) -> Option<Text> {
-        let seen = self.parts.fleet.proxy()?;
+        let seen = self.parts.fleet.proxy_counted()?;
         let mut text = Text::default();
         text.say("toehold_proxy_start_time_seconds", &[], seconds(seen.report.started_at.as_ms()));
         text.say("toehold_proxy_report_age_seconds", &[], seen.at.elapsed().as_secs_f64());
@@ -155,6 +155,8 @@ fn expose_counters(counters: &InstanceCounters, text: &mut Text) {
     }
     text.count("toehold_proxy_requests_failed_total", &labels, counters.failed);
     text.count("toehold_proxy_requests_retried_total", &labels, counters.retried);
+    text.count("toehold_proxy_bytes_in_total", &labels, counters.bytes_in);
+    text.count("toehold_proxy_bytes_out_total", &labels, counters.bytes_out);
     text.count("toehold_proxy_requests_in_flight", &labels, counters.in_flight);
     text.histogram("toehold_proxy_request_duration_seconds", &labels, &counters.latency);
     text.whether("toehold_proxy_instance_set_aside", &labels, counters.set_aside.is_some());

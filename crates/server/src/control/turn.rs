@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use toehold_core::decide::{Situation, decide};
 use toehold_core::model::AppName;
-use toehold_core::time::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
@@ -22,7 +21,6 @@ pub(super) async fn run(control: Arc<Control>) {
     let mut news = control.parts.fleet.news();
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut counted = Timestamp::default();
     loop {
         tokio::select! {
             () = control.shutdown.cancelled() => return,
@@ -31,7 +29,7 @@ pub(super) async fn run(control: Arc<Control>) {
             _ = tick.tick() => {}
         }
         let began = Instant::now();
-        control.count(&mut counted);
+        control.count();
         for name in control.app_names().await {
             if let Err(error) = control.look(&name).await {
                 warn!(app.name = %name, %error, "an app could not be looked after; it is tried again");
@@ -42,10 +40,9 @@ pub(super) async fn run(control: Arc<Control>) {
 }
 
 impl Control {
-    /// Takes in what the proxy counted, once a report.
-    fn count(&self, counted: &mut Timestamp) {
-        if let Some(seen) = self.parts.fleet.proxy().filter(|seen| seen.report.at != *counted) {
-            *counted = seen.report.at;
+    /// Takes in what each proxy counted.
+    fn count(&self) {
+        for seen in self.parts.fleet.proxies() {
             self.metrics().take(&seen.report);
         }
     }

@@ -1,7 +1,6 @@
 //! The link to the proxy.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use toehold_core::wire::proxy::{FromProxy, ToProxy};
 use toehold_host::link::{self, LinkError};
@@ -9,7 +8,7 @@ use tokio::net::UnixStream;
 use tracing::{error, info, warn};
 
 use super::shown::State;
-use super::{Applied, Fleet, ProxyReported};
+use super::{Applied, Fleet};
 
 /// Serves the proxy, which dialled in.
 pub(super) async fn serve(fleet: Arc<Fleet>, stream: UnixStream) {
@@ -45,6 +44,10 @@ impl<'a> Link<'a> {
 impl Drop for Link<'_> {
     fn drop(&mut self) {
         self.fleet.shown.send_modify(|all| drop(all.remove(&self.id)));
+        let left = self.fleet.known().proxies.hung_up(self.id);
+        if let Some(applied) = left {
+            self.fleet.applied.send_replace(applied);
+        }
     }
 }
 
@@ -84,7 +87,10 @@ fn hear(link: &Link<'_>, said: FromProxy) {
             info!(proxy.version = %version, listens = ?listens, "the proxy dialled in");
         }
         FromProxy::Applied { order, at_us } => {
-            fleet.applied.send_replace(Applied { order, at_us });
+            let applied = fleet.known().proxies.applied(link.id, Applied { order, at_us });
+            if let Some(applied) = applied {
+                fleet.applied.send_replace(applied);
+            }
         }
         FromProxy::Refused { order, why } => {
             error!(order.epoch = order.epoch, order.rev = order.rev, %why, "the proxy refused routes");
@@ -95,7 +101,7 @@ fn hear(link: &Link<'_>, said: FromProxy) {
             link.shows(|it| it.uncertified(serial, why));
         }
         FromProxy::Report(report) => {
-            fleet.known().proxy = Some(ProxyReported { report, at: Instant::now() });
+            fleet.known().proxies.reported(link.id, report);
         }
     }
     fleet.tell();

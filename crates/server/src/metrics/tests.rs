@@ -10,6 +10,8 @@ fn counters(ended: u64, failed: u64) -> InstanceCounters {
         answered: [0, ended - failed, 0, 0, 0],
         failed,
         retried: 0,
+        bytes_in: 0,
+        bytes_out: 0,
         latency: toehold_core::wire::proxy::Histogram::default(),
         last_started_us: 0,
         set_aside: None,

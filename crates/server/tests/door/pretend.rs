@@ -169,6 +169,8 @@ fn counters((ordinal, release, track): (u64, u64, Track), count: u64) -> Instanc
         answered: [0, count * 4, 0, 0, count / 20],
         failed: 0,
         retried: 0,
+        bytes_in: count * 400,
+        bytes_out: count * 40_000,
         latency,
         last_started_us: 0,
         set_aside: None,
