@@ -7,6 +7,7 @@ use std::sync::Arc;
 use toehold_core::model::{Number, Track};
 use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
 
+use crate::access::Entry;
 use crate::headers::{self, Id, Told};
 use crate::host;
 use crate::page::{Form, Own, Page};
@@ -36,6 +37,8 @@ pub(crate) struct Ask {
     /// It asks to go on in another protocol, and that is passed on.
     pub(crate) upgrade: bool,
     pub(crate) upload: Upload,
+    /// What the access log says of it, where there is one.
+    pub(crate) entry: Option<Box<Entry>>,
     /// Where it goes, or what the proxy itself says to it. Whoever answers it takes this out.
     pub(crate) goal: Result<Goal, Own>,
 }
@@ -87,8 +90,12 @@ impl Ask {
             app.meter.refused(worker.index, page.status);
             goal = Err(page.into());
         }
+        let app = goal.as_ref().map(|goal| &goal.app.name);
+        let entry = worker.shared.access.as_ref();
+        let entry = entry.map(|_| Box::new(Entry::of(&request, app.ok(), visitor.moved)));
         let ask = Self {
             id,
+            entry,
             to_head: request.method == "HEAD",
             version: request.version,
             keep_alive: request.keep_alive,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::access::Entry;
 use crate::ask::Ask;
 use crate::headers::{Id, Said};
 use crate::page::{Form, Own, Page};
@@ -13,6 +14,9 @@ use crate::retry::{Run, Stop};
 use crate::tunnel;
 use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
+
+/// What the access log says of a request whose visitor went away before it was answered.
+const GONE: u16 = 499;
 
 /// Answers a request: by an instance, or with a page that says why not.
 ///
@@ -24,37 +28,71 @@ pub(crate) async fn exchange(
 ) -> After {
     let goal = match std::mem::replace(&mut ask.goal, Err(Page::NO_APP.into())) {
         Ok(goal) => goal,
-        Err(own) => return Box::pin(answer(worker, visitor, &ask, own)).await,
+        Err(own) => return Box::pin(answer(worker, visitor, ask, own)).await,
     };
     let meter = goal.app.meter.clone();
-    match Run::new(worker, &goal, ask.upload.came().0).finish(visitor, &mut ask).await {
-        Ok(answered) if answered.head.status == 101 => {
-            Box::pin(tunnel::tunnel(worker, visitor, answered)).await
-        }
-        Ok(answered) => relay::relay(worker, visitor, &mut ask, answered).await,
-        Err(Stop::Page(page)) => {
-            meter.refused(worker.index, page.status);
-            Box::pin(answer(worker, visitor, &ask, page.into())).await
-        }
-        Err(Stop::Gone) => After::Reset,
+    let before = visitor.said_in_bodies();
+    let (status, after) =
+        match Run::new(worker, &goal, ask.upload.came().0).finish(visitor, &mut ask).await {
+            Ok(answered) if answered.head.status == 101 => {
+                (101, Box::pin(tunnel::tunnel(worker, visitor, answered)).await)
+            }
+            Ok(answered) => {
+                let status = answered.head.status;
+                (status, relay::relay(worker, visitor, &mut ask, answered).await)
+            }
+            Err(Stop::Page(page)) => {
+                meter.refused(worker.index, page.status);
+                return Box::pin(answer(worker, visitor, ask, page.into())).await;
+            }
+            Err(Stop::Gone) => (GONE, After::Reset),
+        };
+    if let Some(entry) = ask.entry.take() {
+        note(worker, visitor, (*entry, &ask.id), status, (before, after));
     }
+    after
+}
+
+/// Says to the access log what became of a request.
+fn note(
+    worker: &Worker,
+    visitor: &Visitor,
+    (mut entry, id): (Entry, &Id),
+    status: u16,
+    (before, after): (u64, After),
+) {
+    let Some(access) = &worker.shared.access else { return };
+    entry.status = status;
+    let bytes = visitor.said_in_bodies() - before;
+    entry.ends(&visitor.peer, id, bytes, after != After::Reset);
+    access.say(entry);
 }
 
 /// Says that something was not let in; nothing is read behind it.
 pub(crate) async fn refuse(worker: &Worker, visitor: &mut Visitor, page: Page) -> After {
     let (id, form, to_head) = (&Id::fresh(), Form::Text, false);
+    let (begun, before) = (visitor.moved, visitor.said_in_bodies());
     let reply = Reply { own: page.into(), id, form, to_head, connection: Some("close") };
-    say(worker, visitor, reply, After::Linger).await
+    let after = say(worker, visitor, reply, After::Linger).await;
+    note(worker, visitor, (Entry::unread(begun), id), page.status, (before, after));
+    after
 }
 
 /// Answers a request with something of our own.
-async fn answer(worker: &Worker, visitor: &mut Visitor, ask: &Ask, own: Own) -> After {
+async fn answer(worker: &Worker, visitor: &mut Visitor, mut ask: Box<Ask>, own: Own) -> After {
+    let before = visitor.said_in_bodies();
     // The rest of its body would be in the way of the next request.
     let stays = ask.upload.has_come() && ask.keep_alive && !visitor.is_last(worker);
-    let Ask { id, form, to_head, .. } = ask;
+    let entry = ask.entry.take();
+    let Ask { id, form, to_head, .. } = &*ask;
     let connection = ask.connection(stays);
+    let status = own.status();
     let reply = Reply { own, id, form: *form, to_head: *to_head, connection };
-    say(worker, visitor, reply, if stays { After::Next } else { After::Linger }).await
+    let after = say(worker, visitor, reply, if stays { After::Next } else { After::Linger }).await;
+    if let Some(entry) = entry {
+        note(worker, visitor, (*entry, id), status, (before, after));
+    }
+    after
 }
 
 /// What the proxy itself says, and how.
@@ -76,6 +114,8 @@ async fn say(worker: &Worker, visitor: &mut Visitor, reply: Reply<'_>, after: Af
             let told = Said { id, cookie: None, date: &date, chunked: false, connection };
             let Scratch { said, .. } = &mut *worker.scratch();
             own.write(form, to_head, told, said);
+            let head = said.windows(4).position(|it| it == b"\r\n\r\n");
+            visitor.said_in_heads += head.map_or(said.len(), |at| at + 4) as u64;
             // From here on it may be idle.
             visitor.moved = Instant::now();
             if visitor.say(cx, [said, &[]]).is_err() {

@@ -6,6 +6,7 @@
 //! core has a thread of its own with its own listening sockets and its own connections to
 //! instances; threads share the routes, and counters that each writes alone.
 
+mod access;
 mod alone;
 mod ask;
 mod attempt;
@@ -43,6 +44,7 @@ mod visitor;
 mod watch;
 mod worker;
 
+pub use access::{AccessFormat, AccessLog, AccessTo};
 pub use alone::BackendsError;
 pub use handover::{Handover, Patience};
 pub use limits::Limits;

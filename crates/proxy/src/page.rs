@@ -111,18 +111,25 @@ impl From<Page> for Own {
 }
 
 impl Own {
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Page(page) => page.status,
+            Self::Proof(_) => 200,
+            Self::Moved(_) => 308,
+        }
+    }
+
     /// Writes the answer; only the head of it to a `HEAD`.
     pub(crate) fn write(&self, form: Form, to_head: bool, said: Said<'_>, out: &mut Vec<u8>) {
         const TEXT: &str = "text/plain; charset=utf-8";
-        let (status, kind, body) = match (self, form) {
-            (Self::Page(page), Form::Html) => {
-                (page.status, "text/html; charset=utf-8", page.html())
+        let status = self.status();
+        let (kind, body) = match (self, form) {
+            (Self::Page(page), Form::Html) => ("text/html; charset=utf-8", page.html()),
+            (Self::Page(Page { text, .. }), Form::Text) => {
+                (TEXT, format!("{status} {}\n{text}\n", Page::reason(status)))
             }
-            (Self::Page(Page { status, text }), Form::Text) => {
-                (*status, TEXT, format!("{status} {}\n{text}\n", Page::reason(*status)))
-            }
-            (Self::Proof(proof), _) => (200, "application/octet-stream", proof.clone()),
-            (Self::Moved(to), _) => (308, TEXT, format!("It is at {to}\n")),
+            (Self::Proof(proof), _) => ("application/octet-stream", proof.clone()),
+            (Self::Moved(to), _) => (TEXT, format!("It is at {to}\n")),
         };
         let length = body.len().to_string();
         let mut fields = vec![("content-type", kind), ("content-length", length.as_str())];

@@ -106,6 +106,9 @@ impl<'a> Run<'a> {
         loop {
             let choice = self.choose(visitor).await?;
             self.arm = Some((choice.track, choice.release));
+            if let Some(entry) = &mut ask.entry {
+                entry.asks(&choice.instance, choice.track, choice.release);
+            }
             let meter = &choice.instance.meter;
             let failed_at = self.failed_at.replace(meter.clone());
             if let Some(failed_at) = &failed_at {

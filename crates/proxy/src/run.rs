@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, AccessLog};
 use crate::alone::{Alone, BackendsError};
 use crate::guests::Stay;
 use crate::handover::{self, Handover, Patience};
@@ -57,6 +58,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Where one process takes over from another.
     pub handover: Option<Handover>,
+    /// A line for each request.
+    pub access_log: Option<AccessLog>,
 }
 
 /// Where the routes come from.
@@ -104,6 +107,9 @@ pub enum ProxyError {
     /// A listening socket could not be used.
     #[error("cannot accept connections on the sockets that were given")]
     Listen(#[source] io::Error),
+    /// The access log could not be opened.
+    #[error("cannot write the access log")]
+    AccessLog(#[source] io::Error),
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -113,7 +119,8 @@ pub enum ProxyError {
 /// under way are through, at the latest after [`Limits::shutdown`]. It ends as well when it has
 /// drained ([`Handover::drains`]). Blocks.
 pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyError> {
-    let Settings { source, listeners, tls_listeners, threads, limits, handover } = settings;
+    let Settings { source, listeners, tls_listeners, threads, limits, .. } = settings;
+    let (handover, access_log) = (settings.handover, settings.access_log);
     let threads = threads.max(1);
     let tls_listens = listens(&tls_listeners).map_err(ProxyError::Listen)?;
     let tls_port = tls_listens.first().map(SocketAddr::port);
@@ -130,7 +137,14 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
         Some(it) => (it.drains.clone(), it.patience),
         None => (never, Patience::default()),
     };
-    let shared = Arc::new(Shared::new(threads, &limits, tls_port, stop, drains));
+    let mut shared = Shared::new(threads, &limits, tls_port, stop, drains);
+    let (access, writing) = match access_log {
+        Some(log) => Access::open(log).map(|(access, writing)| (Some(access), Some(writing))),
+        None => Ok((None, None)),
+    }
+    .map_err(ProxyError::AccessLog)?;
+    shared.access = access;
+    let shared = Arc::new(shared);
     let config = tls_port.map(|_| tls::config(shared.shown.clone())).transpose()?;
     let registry = Rc::new(RefCell::new(Registry::new(threads)));
     let runtime = runtime()?;
@@ -177,6 +191,9 @@ pub fn run(settings: Settings, stop: &CancellationToken) -> Result<(), ProxyErro
         shared.over.cancel();
         let _ = timeout(LAST_WORD, following).await;
     });
+    if let Some((access, writing)) = shared.access.as_ref().zip(writing.as_ref()) {
+        access.end(writing);
+    }
     for thread in running {
         thread.join().map_err(|_| ProxyError::Thread(io::Error::other("a thread panicked")))??;
     }

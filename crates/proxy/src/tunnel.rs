@@ -83,6 +83,7 @@ impl Tunnel<'_> {
             let Poll::Ready(passed) = passed else { break };
             let count = passed?;
             self.flight.came(count);
+            visitor.said += count as u64;
             self.instance_ended = count == 0;
             self.moved = Instant::now();
         }

@@ -40,6 +40,9 @@ pub(crate) struct Visitor {
     pub(crate) https: bool,
     /// How many requests were begun on it.
     requests: u32,
+    /// How many bytes were said to it, and how many of those were no body.
+    pub(crate) said: u64,
+    pub(crate) said_in_heads: u64,
 }
 
 /// What becomes of a connection after a request.
@@ -69,6 +72,8 @@ impl Visitor {
             watch: Watch::new(now + worker.shared.limits.idle),
             peer,
             requests: 0,
+            said: 0,
+            said_in_heads: 0,
         }
     }
 
@@ -85,12 +90,18 @@ impl Visitor {
 
     /// Says two pieces, the second behind the first, as far as it takes them in now.
     pub(crate) fn say(&mut self, cx: &mut Context<'_>, pieces: [&[u8]; 2]) -> io::Result<()> {
+        self.said += (pieces[0].len() + pieces[1].len()) as u64;
         self.unsent.send(&mut self.socket, cx, pieces)
     }
 
     /// Whether it has not taken in everything that was said.
     pub(crate) fn is_behind(&self) -> bool {
         !self.unsent.is_empty(&self.socket)
+    }
+
+    /// How many bytes of bodies were said to it.
+    pub(crate) const fn said_in_bodies(&self) -> u64 {
+        self.said - self.said_in_heads
     }
 
     /// Ready when it has taken in everything that was said.

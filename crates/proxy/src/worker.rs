@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Cache};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::channels::Channels;
 use crate::clock::Dates;
 use crate::guests::Guests;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) drains: watch::Receiver<bool>,
     /// How long it drains.
     pub(crate) patience: Patience,
+    /// The access log, where there is one.
+    pub(crate) access: Option<Access>,
     /// Which threads have drained.
     drained: Box<[AtomicBool]>,
     pub(crate) limits: Limits,
@@ -67,6 +70,7 @@ impl Shared {
             over: CancellationToken::new(),
             drains,
             patience,
+            access: None,
             drained: (0..threads).map(|_| AtomicBool::new(false)).collect(),
             limits: *limits,
         }

@@ -2,6 +2,7 @@
 
 mod forge;
 mod machines;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -17,6 +18,7 @@ use crate::{acme, alertmanager, mirror, notify};
 
 pub use forge::{ForgeSettings, GithubApp, Poll};
 pub use machines::{Deadline, Idle, MachineSettings};
+pub use proxy::{LogFormat, ProxySettings};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";
@@ -63,6 +65,7 @@ struct Raw {
     alertmanager: Option<alertmanager::Settings>,
     redis: Option<mirror::Settings>,
     acme: Option<acme::Settings>,
+    proxy: ProxySettings,
     keep: Keep,
     machines: MachineSettings,
     apps: BTreeMap<AppName, AppSettings>,
@@ -86,6 +89,7 @@ impl Default for Raw {
             alertmanager: None,
             redis: None,
             acme: None,
+            proxy: ProxySettings::default(),
             keep: Keep::default(),
             machines: MachineSettings::default(),
             apps: BTreeMap::new(),
@@ -100,7 +104,7 @@ impl From<Raw> for Settings {
         let Raw { slack, discord, teams, ntfy, dashboard_url, .. } = raw;
         let messages =
             notify::Settings { mail, webhook, slack, discord, teams, ntfy, dashboard_url };
-        let (alertmanager, redis, acme) = (raw.alertmanager, raw.redis, raw.acme);
+        let (alertmanager, redis, acme, proxy) = (raw.alertmanager, raw.redis, raw.acme, raw.proxy);
         Self {
             listen,
             listen_tls,
@@ -110,6 +114,7 @@ impl From<Raw> for Settings {
             alertmanager,
             redis,
             acme,
+            proxy,
             keep,
             machines,
             apps,
@@ -138,6 +143,8 @@ pub struct Settings {
     pub redis: Option<mirror::Settings>,
     /// The CA that is asked for certificates.
     pub acme: Option<acme::Settings>,
+    /// What is set for the proxy.
+    pub proxy: ProxySettings,
     /// What is kept of the past.
     pub keep: Keep,
     /// Machines other than the one Toehold runs on.
@@ -230,6 +237,7 @@ impl Settings {
         told.flat_map(|it| [&mut it.token_file, &mut it.ca_file]).flatten().for_each(place);
         self.redis.iter_mut().flat_map(mirror::Settings::files).for_each(place);
         self.acme.iter_mut().flat_map(acme::Settings::files).for_each(place);
+        self.proxy.access_log.iter_mut().for_each(place);
         for forge in self.apps.values_mut().flat_map(AppSettings::forges_mut) {
             forge.files().for_each(place);
         }

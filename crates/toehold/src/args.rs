@@ -245,8 +245,24 @@ pub struct Proxy {
     /// How many cores it uses, with a thread each [default: all]
     #[arg(long, value_name = "N")]
     pub cpus: Option<usize>,
+    /// A line for each request: into this file, or to stdout for `-` [default: as server.toml says,
+    /// else none]
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+    /// What such a line looks like [default: as server.toml says, else json]
+    #[arg(long, value_name = "FORMAT")]
+    pub access_log_format: Option<AccessLogFormat>,
     #[command(flatten)]
     pub parent: Parent,
+}
+
+/// What a line of an access log looks like.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AccessLogFormat {
+    /// An object in JSON
+    Json,
+    /// The combined format of other servers
+    Combined,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -106,6 +106,9 @@ pub struct ProxyReport {
     pub instances: Vec<InstanceCounters>,
     /// Requests answered by the proxy itself, by app: no route (404) has none.
     pub refused: Vec<RefusedCounter>,
+    /// Lines of the access log that could not be written fast enough.
+    #[serde(default)]
+    pub access_lines_dropped: u64,
 }
 
 /// What was counted of one instance.

@@ -17,6 +17,9 @@ use crate::worker::{Scratch, Worker};
 /// The largest body that is read whole so that the request can be sent again, in bytes.
 const MAX_KEPT_BYTES: u64 = 64 * 1024;
 
+/// What tells a visitor to go on.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// What a visitor did wrong with a body. The instance is not to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Fault {
@@ -299,10 +302,11 @@ impl Upload {
         let read = visitor.socket.poll_read(cx, space);
         if read.is_pending() {
             self.waits_since.get_or_insert_with(Instant::now);
-            if std::mem::take(&mut self.expects_continue)
-                && visitor.say(cx, [b"HTTP/1.1 100 Continue\r\n\r\n", &[]]).is_err()
-            {
-                return Poll::Ready(Err(Halt::Gone));
+            if std::mem::take(&mut self.expects_continue) {
+                visitor.said_in_heads += CONTINUE.len() as u64;
+                if visitor.say(cx, [CONTINUE, &[]]).is_err() {
+                    return Poll::Ready(Err(Halt::Gone));
+                }
             }
         }
         match ready!(read) {

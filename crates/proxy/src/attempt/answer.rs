@@ -110,6 +110,7 @@ impl<'a> Awaited<'a> {
                 return Poll::Ready(self.finish(cx, visitor, ask, &answer, rest, said));
             }
             self.partial = bytes[from..].to_vec();
+            visitor.said_in_heads += said.len() as u64;
             if !said.is_empty() && visitor.say(cx, [said, &[]]).is_err() {
                 return Poll::Ready(Err(Trouble::Gone));
             }
@@ -156,6 +157,7 @@ impl<'a> Awaited<'a> {
         let ends_by_close = unchunks || matches!(body, Body::UntilClose);
         let stays = ask.keep_alive && !ends_by_close && !visitor.is_last(self.worker);
         self.write(ask, answer, ask.connection(stays), said);
+        visitor.said_in_heads += said.len() as u64;
         let taken = if unchunks {
             body.each(rest, |content| said.extend_from_slice(content))
         } else {

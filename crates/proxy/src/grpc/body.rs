@@ -33,7 +33,7 @@ impl Body for Call {
         let Some((incoming, flight)) = &mut self.0 else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
         if let Some(Err(_)) = &frame {
-            flight.meter().failed(flight.thread());
+            flight.failed();
         }
         Poll::Ready(frame)
     }

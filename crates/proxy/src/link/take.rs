@@ -10,6 +10,7 @@ use toehold_core::wire::Order;
 use toehold_core::wire::proxy::{FromProxy, ProxyReport, Routes};
 use toehold_host::durable;
 
+use crate::access::Access;
 use crate::clock;
 use crate::link::certified::Certified;
 use crate::registry::Registry;
@@ -140,6 +141,7 @@ impl Desk {
         let mut report = ProxyReport {
             applied: self.order(),
             started_at: self.started_at,
+            access_lines_dropped: self.shared.access.as_ref().map_or(0, Access::dropped),
             ..ProxyReport::default()
         };
         let mut registry = self.registry.borrow_mut();

@@ -93,6 +93,7 @@ impl Stage {
             threads: 2,
             limits,
             handover: None,
+            access_log: None,
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));

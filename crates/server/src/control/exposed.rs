@@ -89,6 +89,8 @@ impl Control {
             let class = CLASSES[usize::from(it.status / 100).clamp(1, 5) - 1];
             *refused.entry((&it.app, class)).or_default() += it.count;
         }
+        let dropped = seen.report.access_lines_dropped;
+        text.count("toehold_proxy_access_log_lines_dropped_total", &[], dropped);
         for ((app, class), count) in refused {
             text.count("toehold_proxy_requests_refused_total", &[app.as_str(), class], count);
         }

@@ -80,6 +80,7 @@ impl Heard {
                 }
             }
             now.report.add_refused(&report.refused);
+            now.report.access_lines_dropped += report.access_lines_dropped;
         }
         Some(now)
     }
@@ -144,6 +145,7 @@ fn together(all: &[&ProxyReported]) -> Option<ProxyReported> {
             }
         }
         one.report.add_refused(&report.refused);
+        one.report.access_lines_dropped += report.access_lines_dropped;
     }
     Some(one)
 }
@@ -185,6 +187,7 @@ mod tests {
                 status: 503,
                 count: 1,
             }],
+            access_lines_dropped: 1,
         }
     }
 

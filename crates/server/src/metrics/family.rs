@@ -98,6 +98,7 @@ pub static FAMILIES: &[Family] = &[
     of(Proxy, Histogram, "toehold_proxy_request_duration_seconds", &["app", "track", "instance"], "How long the answers took; there is no sum"),
     of(Proxy, Gauge, "toehold_proxy_instance_set_aside", &["app", "track", "instance"], "1 while the proxy passes an instance over because it failed"),
     of(Proxy, Counter, "toehold_proxy_requests_refused_total", &["app", "code"], "Requests the proxy itself answered, since no instance could"),
+    of(Proxy, Counter, "toehold_proxy_access_log_lines_dropped_total", &[], "Lines of the access log that could not be written fast enough"),
     of(Agent, Gauge, "toehold_agent_report_age_seconds", &[], "How long ago the agent said this"),
     of(Agent, Gauge, "toehold_agent_machine_cpus", &[], "Cores of the machine"),
     of(Agent, Gauge, "toehold_agent_machine_cpu_ratio", &[], "CPU in use, of all cores, 0 to 1"),

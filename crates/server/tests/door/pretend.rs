@@ -148,6 +148,7 @@ async fn proxy(socket: PathBuf) {
             started_at,
             instances: instances.map(|it| counters(it, count)).into(),
             refused: Vec::new(),
+            access_lines_dropped: 0,
         };
         if writer.send(&FromProxy::Report(report)).await.is_err() {
             return;

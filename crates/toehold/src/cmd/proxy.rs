@@ -4,17 +4,18 @@ mod notify;
 mod succession;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_host::lock::FolderLock;
-use toehold_proxy::{Handover, ProxyError, Source};
+use toehold_proxy::{AccessFormat, AccessLog, AccessTo, Handover, ProxyError, Source};
 use toehold_server::fleet::Fleet;
-use toehold_server::layout::Layout;
+use toehold_server::settings::{LogFormat, Settings};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Proxy;
+use crate::args::{AccessLogFormat, Proxy};
 use crate::cmd::process;
 use crate::cmd::proxy::succession::{Folder, Succession, copies};
 use crate::context::{self, Context};
@@ -60,6 +61,7 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         threads,
         limits: toehold_proxy::Limits::default(),
         handover: Some(Handover { drains: drain, ready, takes_over, patience }),
+        access_log: access_log(proxy, home.settings.as_ref())?,
     };
     let shutdown = CancellationToken::new();
     context.block_on(async { process::on_signals(&shutdown) })?;
@@ -79,6 +81,9 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         Ok(ended) => ended.map_err(|error| match &error {
             ProxyError::Backends(error) => Failure::user("cannot run the proxy").because(error),
             ProxyError::Certificate(error) => Failure::user("cannot speak TLS").because(error),
+            error @ ProxyError::AccessLog(_) => {
+                Failure::user("cannot run the proxy").because(error)
+            }
             error => Failure::world("the proxy ended").because(error),
         })?,
         Err(_) => return Err(Failure::world("the proxy ended by a fault of its own")),
@@ -89,8 +94,8 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
 /// What it works from.
 struct Home {
     source: Source,
-    /// The state folder of the control plane it belongs to.
-    layout: Option<Layout>,
+    /// What is set for the control plane it belongs to.
+    settings: Option<Settings>,
     /// Its folder, where it has one.
     folder: Option<Folder>,
 }
@@ -100,7 +105,7 @@ impl Home {
     fn of(context: &Context, proxy: &Proxy, takes_over: bool) -> Result<Self, Failure> {
         if let Some(file) = &proxy.backends {
             let source = Source::Files { backends: file.clone(), tls: proxy.tls.clone() };
-            return Ok(Self { source, layout: None, folder: None });
+            return Ok(Self { source, settings: None, folder: None });
         }
         let layout = context.layout()?;
         let dir = layout.proxy();
@@ -112,7 +117,8 @@ impl Home {
             socket: Some(Fleet::proxy_socket(&layout.run())),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        Ok(Self { source, layout: Some(layout), folder })
+        let settings = Some(context::settings(&layout)?);
+        Ok(Self { source, settings, folder })
     }
 
     /// Its sockets: those that were handed in, else its own; without TLS and with it.
@@ -122,7 +128,7 @@ impl Home {
         threads: usize,
     ) -> Result<(Vec<TcpListener>, Vec<TcpListener>), Failure> {
         let handed_in = process::handed_in()?;
-        let Some(layout) = &self.layout else {
+        let Some(settings) = &self.settings else {
             let listeners = if handed_in.is_empty() {
                 listen(proxy.listen.unwrap_or(ALONE.into()), threads)?
             } else {
@@ -131,7 +137,6 @@ impl Home {
             let none = Vec::new();
             return Ok(if proxy.tls.is_some() { (none, listeners) } else { (listeners, none) });
         };
-        let settings = context::settings(layout)?;
         let tls = proxy.listen_tls.or(settings.listen_tls);
         if handed_in.is_empty() {
             let listeners = listen(proxy.listen.unwrap_or(settings.listen), threads)?;
@@ -142,6 +147,28 @@ impl Home {
         let is_plain = |it: &TcpListener| tls.is_none_or(|tls| port(it) != Some(tls.port()));
         Ok(handed_in.into_iter().partition(is_plain))
     }
+}
+
+/// The access log: as it was asked for, else as it is set.
+fn access_log(proxy: &Proxy, settings: Option<&Settings>) -> Result<Option<AccessLog>, Failure> {
+    let set = settings.map(|it| &it.proxy);
+    let set_path = set.and_then(|it| it.access_log.clone());
+    let Some(path) = proxy.access_log.clone().or(set_path) else { return Ok(None) };
+    let format = match (proxy.access_log_format, set.map(|it| it.access_log_format)) {
+        (Some(AccessLogFormat::Combined), _) | (None, Some(LogFormat::Combined)) => {
+            AccessFormat::Combined
+        }
+        (Some(AccessLogFormat::Json) | None, _) => AccessFormat::Json,
+    };
+    let to = if path.as_os_str() == "-" {
+        let stdout = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
+            Failure::world("cannot write the access log to stdout").because(&error)
+        })?;
+        AccessTo::Open(stdout.into())
+    } else {
+        AccessTo::Path(path)
+    };
+    Ok(Some(AccessLog { to, format }))
 }
 
 /// Each visitor takes a descriptor or two: as many as the system lets this process have.

@@ -56,7 +56,8 @@ impl Drop for Alone {
     }
 }
 
-fn command(backends: &Path, port: u16) -> Command {
+/// How one is started.
+pub fn command(backends: &Path, port: u16) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toehold"));
     command
         .args(["proxy", "--cpus", "1", "--listen"])
@@ -68,7 +69,7 @@ fn command(backends: &Path, port: u16) -> Command {
 }
 
 /// A server that says these words to everyone, for as long as the test runs; its port.
-fn origin(words: &'static str) -> u16 {
+pub fn origin(words: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     std::thread::spawn(move || {

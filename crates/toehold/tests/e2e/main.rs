@@ -1,5 +1,6 @@
 //! The README, kept: the real binary, real git, real Node apps, real HTTP.
 
+mod access;
 mod alone;
 mod cable;
 mod canary;

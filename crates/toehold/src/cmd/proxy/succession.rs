@@ -66,6 +66,8 @@ impl Succession {
         let cannot =
             |error: std::io::Error| Failure::world("cannot wait for signals").because(&error);
         let mut upgrade = signal(SignalKind::user_defined2()).map_err(cannot)?;
+        // Whoever turns logs over may say so; the access log's file is followed without that.
+        let mut turned_over = signal(SignalKind::user_defined1()).map_err(cannot)?;
         let mut successor: Option<Child> = None;
         let mut served = false;
         loop {
@@ -87,6 +89,7 @@ impl Succession {
                     self.drain(false);
                     notify::served_by(std::process::id());
                 }
+                () = asked(&mut turned_over) => {}
                 () = asked(&mut upgrade) => match self.upgrade(drains, shutdown).await {
                     Ok(child) => successor = Some(child),
                     Err(why) => tracing::error!("there is no upgrade: {why}"),
