@@ -7,6 +7,7 @@ mod conversations;
 mod failures;
 mod grpc;
 mod h2;
+mod handover;
 mod heads;
 mod link;
 mod origin;

@@ -14,10 +14,11 @@ use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{
     AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy,
 };
-use toehold_proxy::{Limits, ProxyError, Settings, Source, run};
+use toehold_proxy::{Handover, Limits, Patience, ProxyError, Settings, Source, run};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
@@ -48,6 +49,7 @@ pub(crate) struct Stage {
     pub(crate) tls_addr: SocketAddr,
     pub(crate) dir: Arc<TempDir>,
     control: Control,
+    drains: watch::Sender<bool>,
     stop: CancellationToken,
     thread: Option<JoinHandle<Result<(), ProxyError>>>,
 }
@@ -71,6 +73,21 @@ impl Stage {
 
     /// In a folder that was used before, with or without a control plane.
     pub(crate) async fn again(limits: Limits, dir: Arc<TempDir>, control_plane: bool) -> Self {
+        Self::open(limits, Patience::default(), dir, control_plane).await
+    }
+
+    /// One that drains for so long at the most.
+    pub(crate) async fn patient(patience: Patience) -> Self {
+        let dir = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self::open(Limits::default(), patience, dir, true).await
+    }
+
+    async fn open(
+        limits: Limits,
+        patience: Patience,
+        dir: Arc<TempDir>,
+        control_plane: bool,
+    ) -> Self {
         let control = Control { said: Arc::default(), writer: Arc::default() };
         let socket = dir.path().join("proxy.sock");
         let _ = std::fs::remove_file(&socket);
@@ -82,6 +99,7 @@ impl Stage {
         let tls_listeners = two_sockets();
         let tls_addr = tls_listeners[0].local_addr().expect("it is bound");
         let stop = CancellationToken::new();
+        let ((drains, drain), (ready, _)) = (watch::channel(false), oneshot::channel());
         let settings = Settings {
             source: Source::Control {
                 dir: dir.path().join("proxy"),
@@ -92,12 +110,12 @@ impl Stage {
             tls_listeners,
             threads: 2,
             limits,
-            handover: None,
+            handover: Some(Handover { drains: drain, ready, takes_over: false, patience }),
             access_log: None,
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));
-        let stage = Self { addr, tls_addr, dir, control, stop, thread };
+        let stage = Self { addr, tls_addr, dir, control, drains, stop, thread };
         if control_plane {
             eventually("the link", || async {
                 stage.control.writer.lock().await.as_ref().map(|_| ())
@@ -174,9 +192,19 @@ impl Stage {
         Client::connect(self.addr).await
     }
 
+    /// Another process serves, or does not any more.
+    pub(crate) fn drains(&self, drains: bool) {
+        self.drains.send_replace(drains);
+    }
+
     /// Asks the proxy to stop and waits until it has.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
+        self.ends().await;
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ends(mut self) {
         let thread = self.thread.take().expect("it runs");
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
         ended.expect("it was waited for").expect("no panic").expect("it ended well");
