@@ -1,5 +1,17 @@
 //! Whose turn it is: the arm of a request, then the instance within it. Chance is an argument.
 
+mod asset;
+mod eject;
+mod load;
+mod warm;
+
+pub use asset::is_fingerprinted;
+pub use eject::{
+    ANSWERS, FAILURES_IN_A_ROW, Pace, is_failure, is_forgiven, lasts, may_eject, outlier, too_many,
+};
+pub use load::{Load, Peak};
+pub use warm::lets_in;
+
 /// The arm that `random` falls on, each with the probability of its weight over the sum of all.
 /// `None` where every weight is 0.
 ///
@@ -23,8 +35,8 @@ pub fn draw(weights: impl Iterator<Item = u32> + Clone, random: u64) -> Option<u
     None
 }
 
-/// Of `count` instances those that `usable` allows, two by chance, and of these the one with fewer
-/// requests in flight; the first drawn where they are equal. `None` where none is usable.
+/// Of `count` instances those that `usable` allows, two by chance, and of these the less busy one
+/// ([`Load::is_below`]); the first drawn where they are equal. `None` where none is usable.
 ///
 /// Two choices are nearly as even as looking at all of them, and a burst does not fall as one on
 /// the instance that was idle a moment ago.
@@ -32,7 +44,7 @@ pub fn draw(weights: impl Iterator<Item = u32> + Clone, random: u64) -> Option<u
 pub fn pick(
     count: usize,
     usable: impl Fn(usize) -> bool,
-    in_flight: impl Fn(usize) -> u64,
+    load: impl Fn(usize) -> Load,
     random: u64,
 ) -> Option<usize> {
     let (low, high) = (random & 0xffff_ffff, random >> 32);
@@ -47,7 +59,7 @@ pub fn pick(
             let other = scale(high, among - 1);
             let second = other + usize::from(other >= first);
             let (first, second) = (nth(first)?, nth(second)?);
-            Some(if in_flight(second) < in_flight(first) { second } else { first })
+            Some(if load(second).is_below(load(first)) { second } else { first })
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) use flight::Flight;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use toehold_core::balance::{Load, Peak};
 use toehold_core::model::{InstanceId, Number, Track};
 use toehold_core::wire::proxy::{Histogram, InstanceCounters};
 
@@ -33,6 +34,9 @@ struct Cell {
     bytes_out: AtomicU64,
     last_started_us: AtomicU64,
     latency: [AtomicU64; Histogram::BUCKETS],
+    /// A [`Peak`], as this thread saw it.
+    peak_us: AtomicU64,
+    peak_at_us: AtomicU64,
 }
 
 /// Adds one.
@@ -57,6 +61,17 @@ impl Default for Cell {
             bytes_out: AtomicU64::new(0),
             last_started_us: AtomicU64::new(0),
             latency: [const { AtomicU64::new(0) }; Histogram::BUCKETS],
+            peak_us: AtomicU64::new(0),
+            peak_at_us: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Cell {
+    fn peak(&self) -> Peak {
+        Peak {
+            us: self.peak_us.load(Ordering::Relaxed),
+            at_us: self.peak_at_us.load(Ordering::Relaxed),
         }
     }
 }
@@ -84,12 +99,25 @@ impl Meter {
         self.sum(|cell| &cell.started).saturating_sub(ended)
     }
 
-    /// A request was answered with this status, so long after it began.
-    pub(crate) fn answered(&self, thread: usize, status: u16, latency_us: u64) {
+    /// How busy it is: what is in flight over all threads, and the latency this thread saw. The
+    /// moment is in microseconds since 1970.
+    pub(crate) fn load(&self, thread: usize, now_us: u64) -> Load {
+        Load { in_flight: self.in_flight(), latency_us: self.cells[thread].peak().at(now_us) }
+    }
+
+    /// A request that began at this moment (microseconds since 1970) was answered with this status,
+    /// so long after.
+    pub(crate) fn answered(&self, thread: usize, status: u16, begun_us: u64, latency_us: u64) {
         let cell = &self.cells[thread];
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         count(&cell.answered[class]);
         count(&cell.latency[Histogram::bucket(latency_us)]);
+        // Whoever fails at once is not quick.
+        if status < 500 {
+            let peak = cell.peak().seen(latency_us, begun_us.saturating_add(latency_us));
+            cell.peak_us.store(peak.us, Ordering::Relaxed);
+            cell.peak_at_us.store(peak.at_us, Ordering::Relaxed);
+        }
     }
 
     /// A request got no answer, or not all of it.

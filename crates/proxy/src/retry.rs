@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
                 Ok((head, line)) => {
                     let took = head.at.saturating_duration_since(sent);
                     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                    meter.answered(self.worker.index, head.status, took_us);
+                    meter.answered(self.worker.index, head.status, self.at_us, took_us);
                     if choice.instance.answered(sent) {
                         self.worker.shared.taken_back(&choice.instance);
                     }
@@ -165,7 +165,8 @@ impl<'a> Run<'a> {
             }
             if self.unsent <= MAX_UNSENT {
                 let random = || fastrand::u64(..);
-                if let Some(choice) = choose(&self.app, self.arm, &self.tried, random) {
+                let by = (self.worker.index, self.at_us);
+                if let Some(choice) = choose(&self.app, self.arm, &self.tried, by, random) {
                     return Ok(choice);
                 }
                 if std::mem::take(&mut self.forgiving) {

@@ -42,11 +42,13 @@ pub(crate) struct Choice {
 /// Chooses an instance: of the arm that `kept` names where it still gets requests, else of one
 /// drawn by weight. Where that arm has none left to try, of another that gets requests. Instances
 /// that are set aside come last, but they come: the last one is tried all the same. `None` where
-/// every one was tried, or no arm gets requests.
+/// every one was tried, or no arm gets requests. `by` is the thread that asks, and the moment, in
+/// microseconds since 1970.
 pub(crate) fn choose(
     app: &App,
     kept: Option<(Track, Number)>,
     tried: &Tried,
+    by: (usize, u64),
     mut random: impl FnMut() -> u64,
 ) -> Option<Choice> {
     let serves = |arm: &Arm| arm.weight > 0;
@@ -63,16 +65,21 @@ pub(crate) fn choose(
     let well = |it: &Instance| !it.is_aside() && !tried.holds(it);
     let untried = |it: &Instance| !tried.holds(it);
     in_order()
-        .find_map(|arm| pick(&app.arms[arm], well, random()))
-        .or_else(|| in_order().find_map(|arm| pick(&app.arms[arm], untried, random())))
+        .find_map(|arm| pick(&app.arms[arm], well, by, random()))
+        .or_else(|| in_order().find_map(|arm| pick(&app.arms[arm], untried, by, random())))
 }
 
-fn pick(arm: &Arm, usable: impl Fn(&Instance) -> bool, random: u64) -> Option<Choice> {
+fn pick(
+    arm: &Arm,
+    usable: impl Fn(&Instance) -> bool,
+    (thread, now_us): (usize, u64),
+    random: u64,
+) -> Option<Choice> {
     let instances = &arm.instances;
     let at = balance::pick(
         instances.len(),
         |at| usable(&instances[at]),
-        |at| instances[at].meter.in_flight(),
+        |at| instances[at].meter.load(thread, now_us),
         random,
     )?;
     Some(Choice { instance: instances[at].clone(), track: arm.track, release: arm.release })

@@ -67,7 +67,8 @@ fn split(stable: u32, canary: u32) -> Table {
 
 fn chosen(table: &Table, kept: Option<(Track, Number)>, tried: &Tried) -> Option<u64> {
     let app = table.app("").expect("it is alone");
-    choose(app, kept, tried, || fastrand::u64(..)).map(|choice| choice.instance.id.ordinal())
+    choose(app, kept, tried, (0, 0), || fastrand::u64(..))
+        .map(|choice| choice.instance.id.ordinal())
 }
 
 /// Every instance that 200 choices may give.

@@ -37,6 +37,17 @@ pub(crate) struct State {
     pub(crate) last_body: Mutex<Bytes>,
     /// Requests to `/hold` wait until this is raised.
     released: tokio::sync::watch::Sender<bool>,
+    /// How long each request waits before it is answered, in milliseconds.
+    delay_ms: AtomicU64,
+}
+
+impl State {
+    async fn wait_as_told(&self) {
+        let delay = self.delay_ms.load(Ordering::Relaxed);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+    }
 }
 
 impl Origin {
@@ -92,6 +103,12 @@ impl Origin {
         self.state.connections.load(Ordering::Relaxed)
     }
 
+    /// From now on each request takes at least so long.
+    pub(crate) fn takes(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).expect("it is short");
+        self.state.delay_ms.store(delay, Ordering::Relaxed);
+    }
+
     /// Lets requests go on that are held.
     pub(crate) fn release(&self) {
         self.state.released.send_replace(true);
@@ -108,6 +125,7 @@ type Answer = Response<Parts>;
 
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer, &'static str> {
     state.requests.fetch_add(1, Ordering::Relaxed);
+    state.wait_as_told().await;
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/headers" => Ok(text(headers(&request))),
