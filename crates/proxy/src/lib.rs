@@ -26,6 +26,7 @@ mod link;
 mod listen;
 mod meet;
 mod meter;
+mod pace;
 mod page;
 mod probe;
 mod registry;

@@ -19,6 +19,8 @@ pub(crate) struct Meter {
     cells: Box<[Cell]>,
     release: AtomicU64,
     is_canary: AtomicU64,
+    /// Seldom enough to be counted by all threads in one place.
+    ejections: AtomicU64,
 }
 
 /// The counters of one thread, on cache lines of their own.
@@ -83,6 +85,7 @@ impl Meter {
             cells: (0..threads).map(|_| Cell::default()).collect(),
             release: AtomicU64::new(0),
             is_canary: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
         }
     }
 
@@ -140,8 +143,24 @@ impl Meter {
         add(&self.cells[thread].bytes_out, bytes as u64);
     }
 
-    /// The sum of all threads.
-    pub(crate) fn read(&self, instance: InstanceId, set_aside: Option<String>) -> InstanceCounters {
+    /// It is set aside.
+    pub(crate) fn ejected(&self) {
+        self.ejections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How long answers took, over all threads.
+    pub(crate) fn latency(&self) -> Histogram {
+        Histogram((0..Histogram::BUCKETS).map(|i| self.sum(|cell| &cell.latency[i])).collect())
+    }
+
+    /// The sum of all threads, beside why the instance is set aside, and whether it can be reached
+    /// all the same.
+    pub(crate) fn read(
+        &self,
+        instance: InstanceId,
+        set_aside: Option<String>,
+        reached: bool,
+    ) -> InstanceCounters {
         let is_canary = self.is_canary.load(Ordering::Relaxed) == 1;
         let last = self.cells.iter().map(|cell| cell.last_started_us.load(Ordering::Relaxed)).max();
         InstanceCounters {
@@ -155,11 +174,11 @@ impl Meter {
             retried: self.sum(|cell| &cell.retried),
             bytes_in: self.sum(|cell| &cell.bytes_in),
             bytes_out: self.sum(|cell| &cell.bytes_out),
-            latency: Histogram(
-                (0..Histogram::BUCKETS).map(|i| self.sum(|cell| &cell.latency[i])).collect(),
-            ),
+            latency: self.latency(),
             last_started_us: last.unwrap_or(0),
             set_aside,
+            reached,
+            ejections: self.ejections.load(Ordering::Relaxed),
         }
     }
 

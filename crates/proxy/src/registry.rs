@@ -105,7 +105,9 @@ impl Registry {
         report.instances = self
             .instances
             .iter()
-            .map(|(id, known)| known.it.meter.read(id.clone(), known.it.why_aside()))
+            .map(|(id, Known { it, .. })| {
+                it.meter.read(id.clone(), it.why_aside(), it.is_doubted())
+            })
             .collect();
         report.refused.clear();
         for (app, known) in &self.apps {

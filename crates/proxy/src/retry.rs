@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use toehold_core::balance;
 use toehold_core::model::{Number, Track};
 
 use crate::ask::{Ask, Goal, Halt};
@@ -136,6 +137,12 @@ impl<'a> Run<'a> {
                     let took = head.at.saturating_duration_since(sent);
                     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                     meter.answered(self.worker.index, head.status, self.at_us, took_us);
+                    if balance::is_failure(head.status) {
+                        let how = format!("it answered {}", head.status);
+                        self.worker.shared.falters(&choice.instance, &how);
+                    } else {
+                        choice.instance.is_steady();
+                    }
                     if choice.instance.answered(sent) {
                         self.worker.shared.taken_back(&choice.instance);
                     }
@@ -198,6 +205,7 @@ impl<'a> Run<'a> {
             }
             Trouble::TooSlow => {
                 instance.meter.failed(worker.index);
+                shared.falters(instance, "it did not answer in time");
                 Err(Page::TOO_SLOW.into())
             }
             Trouble::Broken { reused } => {
@@ -218,6 +226,7 @@ impl<'a> Run<'a> {
             }
             Trouble::Garbled => {
                 instance.meter.failed(worker.index);
+                shared.falters(instance, "what it said was not HTTP");
                 self.repeat(repeatable, Page::GARBLED, true)
             }
         }

@@ -92,8 +92,19 @@ impl Table {
 
     /// Whether an instance is in any arm.
     pub(crate) fn holds(&self, key: u64) -> bool {
-        let mut arms = self.apps.iter().flat_map(|app| &app.arms);
-        arms.any(|arm| arm.instances.iter().any(|instance| instance.key == key))
+        self.arms().any(|arm| arm.holds(key))
+    }
+
+    /// The arms of all apps.
+    pub(crate) fn arms(&self) -> impl Iterator<Item = &Arm> {
+        self.apps.iter().flat_map(|app| &app.arms)
+    }
+}
+
+impl Arm {
+    /// Whether an instance is in it.
+    pub(crate) fn holds(&self, key: u64) -> bool {
+        self.instances.iter().any(|instance| instance.key == key)
     }
 }
 
@@ -109,10 +120,10 @@ impl App {
         self.arms.iter().any(is_it)
     }
 
-    /// Whether any instance that gets new requests is well.
-    pub(crate) fn has_well(&self) -> bool {
+    /// Whether any instance that gets new requests can be reached, as far as is known.
+    pub(crate) fn has_reached(&self) -> bool {
         let mut serving = self.arms.iter().filter(|arm| arm.weight > 0);
-        serving.any(|arm| arm.instances.iter().any(|instance| !instance.is_aside()))
+        serving.any(|arm| arm.instances.iter().any(|instance| !instance.is_dead()))
     }
 
     /// Whether more than one arm gets new requests.
@@ -120,9 +131,9 @@ impl App {
         self.arms.iter().filter(|arm| arm.weight > 0).count() > 1
     }
 
-    /// Whether an instance of it was set aside within the last `time`: it may be back at once.
+    /// Whether an instance of it died within the last `time`: it may be back at once.
     pub(crate) fn has_just_failed(&self, time: Duration) -> bool {
         let mut instances = self.arms.iter().flat_map(|arm| &arm.instances);
-        instances.any(|instance| instance.aside_for().is_some_and(|aside| aside < time))
+        instances.any(|instance| instance.dead_for().is_some_and(|dead| dead < time))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Cache};
+use toehold_core::balance;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use crate::channels::Channels;
 use crate::clock::Dates;
 use crate::guests::Guests;
 use crate::handover::Patience;
-use crate::instance::Instance;
+use crate::instance::{Doubt, Instance};
 use crate::limits::Limits;
 use crate::route::Table;
 use crate::tls::Shown;
@@ -48,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) shown: Arc<Shown>,
     /// The port of TLS, where there is one.
     pub(crate) tls_port: Option<u16>,
+    /// Held while it is decided whether one more instance is passed over that can be reached: two
+    /// at once would pass over too many.
+    doubting: Mutex<()>,
 }
 
 impl Shared {
@@ -73,6 +77,7 @@ impl Shared {
             access: None,
             drained: (0..threads).map(|_| AtomicBool::new(false)).collect(),
             limits: *limits,
+            doubting: Mutex::default(),
         }
     }
 
@@ -101,7 +106,56 @@ impl Shared {
         }
     }
 
-    /// Takes an instance back that answers again.
+    /// An instance failed in a way that is no proof that it is dead.
+    pub(crate) fn falters(&self, instance: &Instance, how: &str) {
+        let in_a_row = instance.falters();
+        if in_a_row.is_multiple_of(balance::FAILURES_IN_A_ROW) {
+            self.doubt(instance, Doubt::Failing, &format!("{in_a_row} times in a row {how}"));
+        }
+    }
+
+    /// Sets an instance aside that can be reached, unless half of its release would then be aside.
+    pub(crate) fn doubt(&self, instance: &Instance, doubt: Doubt, why: &str) {
+        let _alone = self.doubting();
+        let table = self.table.load();
+        let Some(arm) = table.arms().find(|arm| arm.holds(instance.key)) else { return };
+        let aside = arm.instances.iter().filter(|it| it.is_aside()).count();
+        if balance::may_eject(arm.instances.len(), aside) && instance.doubt(doubt, why) {
+            tracing::warn!(
+                instance.id = %instance.id,
+                instance.addr = %instance.addr,
+                "{} is passed over for a while: {why}", instance.id
+            );
+            self.health.notify_one();
+        }
+    }
+
+    /// Takes instances back that are only doubted, where more than half of a release is set aside:
+    /// others may have died or left since.
+    pub(crate) fn trust_again(&self) {
+        let _alone = self.doubting();
+        for arm in self.table.load().arms() {
+            let aside = arm.instances.iter().filter(|it| it.is_aside()).count();
+            let doubted: Vec<_> = arm.instances.iter().filter(|it| it.is_doubted()).collect();
+            let count = balance::too_many(arm.instances.len(), aside, doubted.len());
+            for instance in doubted.into_iter().take(count) {
+                self.take_back(instance);
+            }
+        }
+    }
+
+    fn doubting(&self) -> MutexGuard<'_, ()> {
+        self.doubting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an instance back, where it is set aside.
+    pub(crate) fn take_back(&self, instance: &Instance) {
+        if instance.take_back() {
+            self.taken_back(instance);
+        }
+    }
+
+    /// An instance was taken back.
     pub(crate) fn taken_back(&self, instance: &Instance) {
         tracing::info!(instance.id = %instance.id, "{} is back", instance.id);
         self.health.notify_one();

@@ -140,8 +140,15 @@ pub struct InstanceCounters {
     pub latency: Histogram,
     /// When its last request began, in microseconds since 1970; 0 before the first.
     pub last_started_us: u64,
-    /// Whether it is set aside because it failed, and why.
+    /// Whether it is set aside because it failed, or is much slower than others, and why.
     pub set_aside: Option<String>,
+    /// It is set aside though it can be reached: how it answers is the reason. Proxies before this
+    /// one set nothing aside for that.
+    #[serde(default)]
+    pub reached: bool,
+    /// How often it was set aside.
+    #[serde(default)]
+    pub ejections: u64,
 }
 
 impl InstanceCounters {
@@ -274,6 +281,15 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_of_an_older_proxy_is_read() {
+        let older = r#"{"instance":"shop/web.1","release":1,"track":"stable","in_flight":0,
+            "started":2,"answered":[0,2,0,0,0],"failed":0,"retried":0,"latency":[],
+            "last_started_us":0,"set_aside":"it refuses connections"}"#;
+        let counters: InstanceCounters = serde_json::from_str(older).expect("it is read");
+        assert!(!counters.reached && counters.ejections == 0 && counters.set_aside.is_some());
+    }
 
     #[test]
     fn each_bucket_ends_where_the_next_begins() {

@@ -33,7 +33,7 @@ impl Run<'_> {
         {
             return Err(self.page);
         }
-        if self.app.has_well() {
+        if self.app.has_reached() {
             sleep(PAUSE).await;
         } else if !matches!(timeout_at(until.into(), turn.changed()).await, Ok(Ok(()))) {
             return Err(self.page);

@@ -40,8 +40,10 @@ pub(crate) struct Choice {
 }
 
 /// Chooses an instance: of the arm that `kept` names where it still gets requests, else of one
-/// drawn by weight. Where that arm has none left to try, of another that gets requests. Instances
-/// that are set aside come last, but they come: the last one is tried all the same. `None` where
+/// drawn by weight. Where that arm has none left to try, of another that gets requests. Of an arm
+/// those that are well come before those that are doubted, and these before another arm: what is
+/// only doubted leaves the shares as they are. Where a try has failed, whoever is well comes first,
+/// wherever. The dead come last, but they come: the last one is tried all the same. `None` where
 /// every one was tried, or no arm gets requests. `by` is the thread that asks, and the moment, in
 /// microseconds since 1970.
 pub(crate) fn choose(
@@ -63,9 +65,16 @@ pub(crate) fn choose(
     let others = (0..app.arms.len()).filter(|&arm| arm != first && serves(&app.arms[arm]));
     let in_order = || std::iter::once(first).chain(others.clone());
     let well = |it: &Instance| !it.is_aside() && !tried.holds(it);
+    let reached = |it: &Instance| !it.is_dead() && !tried.holds(it);
     let untried = |it: &Instance| !tried.holds(it);
+    let is_first = tried.count == 0;
     in_order()
-        .find_map(|arm| pick(&app.arms[arm], well, by, random()))
+        .find_map(|at| {
+            let arm = &app.arms[at];
+            let well = pick(arm, well, by, random());
+            if well.is_some() || !is_first { well } else { pick(arm, reached, by, random()) }
+        })
+        .or_else(|| in_order().find_map(|arm| pick(&app.arms[arm], reached, by, random())))
         .or_else(|| in_order().find_map(|arm| pick(&app.arms[arm], untried, by, random())))
 }
 

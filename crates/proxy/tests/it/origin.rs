@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(crate) struct State {
     released: tokio::sync::watch::Sender<bool>,
     /// How long each request waits before it is answered, in milliseconds.
     delay_ms: AtomicU64,
+    /// What each request is answered with; 0: what its path says.
+    status: AtomicU16,
 }
 
 impl State {
@@ -109,6 +111,11 @@ impl Origin {
         self.state.delay_ms.store(delay, Ordering::Relaxed);
     }
 
+    /// From now on each request is answered with this status; `None`: as its path says.
+    pub(crate) fn says(&self, status: Option<StatusCode>) {
+        self.state.status.store(status.map_or(0, |status| status.as_u16()), Ordering::Relaxed);
+    }
+
     /// Lets requests go on that are held.
     pub(crate) fn release(&self) {
         self.state.released.send_replace(true);
@@ -126,6 +133,9 @@ type Answer = Response<Parts>;
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer, &'static str> {
     state.requests.fetch_add(1, Ordering::Relaxed);
     state.wait_as_told().await;
+    if let Ok(told) = StatusCode::from_u16(state.status.load(Ordering::Relaxed)) {
+        return Ok(status(told));
+    }
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/headers" => Ok(text(headers(&request))),

@@ -162,6 +162,7 @@ fn expose_counters(counters: &InstanceCounters, text: &mut Text) {
     text.count("toehold_proxy_requests_in_flight", &labels, counters.in_flight);
     text.histogram("toehold_proxy_request_duration_seconds", &labels, &counters.latency);
     text.whether("toehold_proxy_instance_set_aside", &labels, counters.set_aside.is_some());
+    text.count("toehold_proxy_instance_ejections_total", &labels, counters.ejections);
 }
 
 fn expose_status(status: &InstanceStatus, text: &mut Text) {

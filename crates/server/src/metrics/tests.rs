@@ -15,6 +15,8 @@ fn counters(ended: u64, failed: u64) -> InstanceCounters {
         latency: toehold_core::wire::proxy::Histogram::default(),
         last_started_us: 0,
         set_aside: None,
+        reached: false,
+        ejections: 0,
     };
     for _ in 0..ended - failed {
         counters.latency.count(1_000);

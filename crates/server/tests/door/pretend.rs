@@ -175,5 +175,7 @@ fn counters((ordinal, release, track): (u64, u64, Track), count: u64) -> Instanc
         latency,
         last_started_us: 0,
         set_aside: None,
+        reached: false,
+        ejections: 3,
     }
 }

@@ -120,7 +120,7 @@ impl Control {
         let aside: BTreeSet<InstanceId> = report
             .instances
             .into_iter()
-            .filter(|it| it.set_aside.is_some())
+            .filter(|it| it.set_aside.is_some() && !it.reached)
             .map(|it| it.instance)
             .collect();
         let mut all: BTreeMap<MachineName, bool> =
