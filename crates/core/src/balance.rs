@@ -10,7 +10,7 @@ pub use eject::{
     ANSWERS, FAILURES_IN_A_ROW, Pace, is_failure, is_forgiven, lasts, may_eject, outlier, too_many,
 };
 pub use load::{Load, Peak};
-pub use warm::lets_in;
+pub use warm::{RAMP, lets_in};
 
 /// The arm that `random` falls on, each with the probability of its weight over the sum of all.
 /// `None` where every weight is 0.

@@ -1,7 +1,7 @@
 //! An instance as the proxy sees it: where it listens, and whether it is set aside.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,10 @@ pub(crate) struct Instance {
     /// Failures since it last answered well.
     in_a_row: AtomicU32,
     story: Mutex<Story>,
+    made: Instant,
+    /// When it came, or came back, in milliseconds since it was made, and one more; 0 where that is
+    /// long ago.
+    came_ms: AtomicU64,
 }
 
 /// What is thought of an instance.
@@ -81,6 +85,8 @@ impl Instance {
             strikes: AtomicU32::new(0),
             in_a_row: AtomicU32::new(0),
             story: Mutex::default(),
+            made: Instant::now(),
+            came_ms: AtomicU64::new(0),
         }
     }
 
@@ -160,10 +166,33 @@ impl Instance {
         self.standing.store(Standing::Well as u8, Ordering::Relaxed);
         self.in_a_row.store(0, Ordering::Relaxed);
         let before = story.aside.take();
+        if before.is_some() {
+            self.comes();
+        }
         if before.as_ref().is_some_and(|aside| aside.doubt.is_some()) {
             story.trusted_since = Some(Instant::now());
         }
         before.is_some()
+    }
+
+    /// It comes just now, or comes back: its share grows from now on.
+    pub(crate) fn comes(&self) {
+        let since_ms = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.came_ms.store(since_ms + 1, Ordering::Relaxed);
+    }
+
+    /// Whether it takes part in a choice that these random bits make.
+    pub(crate) fn is_let_in(&self, random: u64) -> bool {
+        let came_ms = self.came_ms.load(Ordering::Relaxed);
+        if came_ms == 0 {
+            return true;
+        }
+        let age = self.made.elapsed().saturating_sub(Duration::from_millis(came_ms - 1));
+        if age >= balance::RAMP {
+            // Unless it came anew just now.
+            let _ = self.came_ms.compare_exchange(came_ms, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        balance::lets_in(age, random)
     }
 
     /// It answered a request that was sent at this moment: that it failed before is forgiven. An

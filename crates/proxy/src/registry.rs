@@ -51,19 +51,19 @@ impl Registry {
         }
         let Self { threads, next_key, instances, apps } = self;
         let arms = |route: &AppRoute| {
-            let arm = |arm: &toehold_core::model::Arm| Arm {
-                track: arm.track,
-                release: arm.release,
-                weight: arm.weight,
-                instances: arm
-                    .targets
-                    .iter()
-                    .map(|target| {
-                        let instance = find(instances, next_key, *threads, target);
-                        instance.meter.routed_as(arm.release, arm.track);
-                        instance
-                    })
-                    .collect(),
+            let arm = |arm: &toehold_core::model::Arm| {
+                let newest = *next_key;
+                let find = |target| find(instances, next_key, *threads, target);
+                let found: Vec<Arc<Instance>> = arm.targets.iter().map(find).collect();
+                let is_new = |it: &&Arc<Instance>| it.key > newest;
+                if !found.iter().all(|it| is_new(&it)) {
+                    // Others serve already: these get their share bit by bit.
+                    found.iter().filter(is_new).for_each(|it| it.comes());
+                }
+                for instance in &found {
+                    instance.meter.routed_as(arm.release, arm.track);
+                }
+                Arm { track: arm.track, release: arm.release, weight: arm.weight, instances: found }
             };
             route.arms.iter().map(arm).collect()
         };

@@ -43,7 +43,7 @@ pub(crate) struct Choice {
 /// drawn by weight. Where that arm has none left to try, of another that gets requests. Of an arm
 /// those that are well come before those that are doubted, and these before another arm: what is
 /// only doubted leaves the shares as they are. Where a try has failed, whoever is well comes first,
-/// wherever. The dead come last, but they come: the last one is tried all the same. `None` where
+/// wherever. Who came a moment ago is passed over now and then, where there is another. The dead come last, but they come: the last one is tried all the same. `None` where
 /// every one was tried, or no arm gets requests. `by` is the thread that asks, and the moment, in
 /// microseconds since 1970.
 pub(crate) fn choose(
@@ -85,11 +85,12 @@ fn pick(
     random: u64,
 ) -> Option<Choice> {
     let instances = &arm.instances;
-    let at = balance::pick(
-        instances.len(),
-        |at| usable(&instances[at]),
-        |at| instances[at].meter.load(thread, now_us),
-        random,
-    )?;
+    let load = |at: usize| instances[at].meter.load(thread, now_us);
+    let usable = |at: usize| usable(&instances[at]);
+    // Other bits than those that choose.
+    let bits = random.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let warm = |at: usize| usable(at) && instances[at].is_let_in(bits);
+    let at = balance::pick(instances.len(), warm, load, random)
+        .or_else(|| balance::pick(instances.len(), usable, load, random))?;
     Some(Choice { instance: instances[at].clone(), track: arm.track, release: arm.release })
 }

@@ -1,6 +1,7 @@
 use toehold_core::model::{Arm as WireArm, InstanceId, Target};
 
 use super::*;
+use crate::instance::Doubt;
 use crate::meter::Meter;
 
 fn app(name: &str) -> AppName {
@@ -171,6 +172,36 @@ fn what_was_tried_or_set_aside_gives_way_to_the_rest() {
 
     instance(&table, 3).set_aside("refused");
     assert_eq!(possible(&table, canary, &Tried::default()), [1, 2]);
+}
+
+#[test]
+fn what_is_only_doubted_is_asked_before_another_release_and_after_its_own() {
+    let table = split(2, 1);
+    let stable = Some((Track::Stable, Number(2)));
+    assert!(instance(&table, 1).doubt(Doubt::Slow, "it is slow"));
+    assert_eq!(possible(&table, stable, &Tried::default()), [2]);
+    instance(&table, 2).set_aside("refused");
+    assert_eq!(possible(&table, stable, &Tried::default()), [1]);
+    // Once a try has failed, whoever is well comes first.
+    let mut tried = Tried::default();
+    tried.add(&instance(&table, 2));
+    assert_eq!(possible(&table, stable, &tried), [3]);
+    instance(&table, 3).set_aside("refused");
+    assert_eq!(possible(&table, stable, &tried), [1], "the dead come last");
+}
+
+#[test]
+fn who_came_a_moment_ago_gets_little_and_all_where_there_is_nobody_else() {
+    let table = split(1, 0);
+    instance(&table, 1).comes();
+    let first = |_: &u32| chosen(&table, None, &Tried::default()) == Some(1);
+    // Half of a tenth, and a little more for each moment that passes meanwhile.
+    let count = (0_u32..1_000).filter(first).count();
+    assert!((5..250).contains(&count), "{count}");
+    instance(&table, 2).set_aside("refused");
+    assert_eq!(possible(&table, None, &Tried::default()), [1]);
+    instance(&table, 2).take_back();
+    assert_eq!(possible(&table, None, &Tried::default()), [1, 2], "both came a moment ago");
 }
 
 #[test]

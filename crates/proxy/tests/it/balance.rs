@@ -137,3 +137,34 @@ async fn an_instance_that_is_much_slower_than_the_others_is_passed_over_for_a_wh
         ended.expect("every GET was answered");
     }
 }
+
+#[tokio::test]
+async fn an_instance_that_comes_gets_its_share_bit_by_bit() {
+    let stage = Stage::start().await;
+    let (mut one, two) = (Origin::start(1), Origin::start(2));
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut client = stage.client().await;
+    client.get("/").await;
+    stage.apply(routes(2, vec![stable(1, &[&one, &two])])).await;
+    for _ in 0..100 {
+        assert_eq!(client.get("/").await.status, StatusCode::OK);
+    }
+    assert!(two.requests() < 30, "it got {} of the first 100", two.requests());
+    crate::stage::eventually("it gets its whole share", || async {
+        let mut client = stage.client().await;
+        let before = two.requests();
+        for _ in 0..20 {
+            client.get("/").await;
+        }
+        (two.requests() >= before + 8).then_some(())
+    })
+    .await;
+
+    // One that is the only one left gets everything at once, however new it is.
+    let three = Origin::start(3);
+    stage.apply(routes(3, vec![stable(1, &[&one, &three])])).await;
+    one.kill();
+    for _ in 0..50 {
+        assert_eq!(client.get("/").await.body, "web.3");
+    }
+}
