@@ -8,6 +8,7 @@ use toehold_core::model::{Number, Track};
 use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
 
 use crate::access::Entry;
+use crate::forced;
 use crate::headers::{self, Id, Told};
 use crate::host;
 use crate::page::{Form, Own, Page};
@@ -47,6 +48,8 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Goal {
     pub(crate) app: Arc<App>,
+    /// The track that the visitor names, and may.
+    pub(crate) forced: Option<Track>,
     /// The arm that the visitor's cookie names.
     pub(crate) kept: Option<(Track, Number)>,
     /// Whether carrying it out twice has the effect of once.
@@ -130,7 +133,8 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
         return Err(Own::Moved(by_tls(worker, request, &host)));
     }
     let app = table.app(&host).ok_or(Page::NO_APP)?.clone();
-    let kept = if app.sticky && app.is_split() {
+    let forced = forced::track(request, &app.track_key);
+    let kept = if forced.is_none() && app.sticky && app.is_split() {
         let cookies = request.fields.iter().filter(|it| Name::of(it.name) == Name::Cookie);
         table.key.read(&app.name, cookies.map(|it| it.value))
     } else {
@@ -139,7 +143,7 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
     // RFC 9110, 9.2.2.
     let idempotent =
         matches!(request.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
-    Ok(Goal { app, kept, idempotent })
+    Ok(Goal { app, forced, kept, idempotent })
 }
 
 /// The same by TLS. Who came to the usual port of HTTP goes to that of HTTPS, whatever ports they

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use toehold_http::{Answer, Framing, Name, Request, options};
 
+use crate::forced;
 pub(crate) use crate::headers::id::Id;
 
 /// One name for a request, at the visitor, here, and in the app's log.
@@ -70,6 +71,7 @@ pub(crate) fn to_instance(request: &Request<'_, '_>, told: Told<'_>, out: &mut V
             Name::Cookie => session::without(field.value, |value| {
                 bytes_line(out, field.name, value);
             }),
+            Name::Other if forced::is_header(field.name) => {}
             Name::Accept | Name::ContentLength | Name::Date | Name::Other => {
                 bytes_line(out, field.name, field.value);
             }

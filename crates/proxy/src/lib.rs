@@ -13,6 +13,7 @@ mod attempt;
 mod channels;
 mod clock;
 mod exchange;
+mod forced;
 mod grpc;
 mod guests;
 mod h2;

@@ -18,7 +18,7 @@ use crate::attempt::{Answered, Attempt, Trouble};
 use crate::clock;
 use crate::meter::{Flight, Meter};
 use crate::page::Page;
-use crate::route::{App, Choice, Table, Tried, choose};
+use crate::route::{Aim, App, Choice, Table, Tried, choose};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
 
@@ -115,7 +115,9 @@ impl<'a> Run<'a> {
             if let Some(failed_at) = &failed_at {
                 failed_at.retried(self.worker.index);
             }
-            let flight = Flight::begin(meter, self.worker.index, self.at_us);
+            // What the routes had no part in says nothing about them.
+            let at_us = self.goal.forced.is_none().then_some(self.at_us);
+            let flight = Flight::begin(meter, self.worker.index, at_us);
             let sent = match (ask.upload.came(), &failed_at) {
                 // Asking for the time again would say the same.
                 ((came, true), None) => came,
@@ -173,7 +175,7 @@ impl<'a> Run<'a> {
             if self.unsent <= MAX_UNSENT {
                 let random = || fastrand::u64(..);
                 let by = (self.worker.index, self.at_us);
-                if let Some(choice) = choose(&self.app, self.arm, &self.tried, by, random) {
+                if let Some(choice) = choose(&self.app, self.aim(), &self.tried, by, random) {
                     return Ok(choice);
                 }
                 if std::mem::take(&mut self.forgiving) {
@@ -183,8 +185,21 @@ impl<'a> Run<'a> {
                     continue;
                 }
             }
+            if self.goal.forced.is_some() {
+                // Who wants to see this one is told that it cannot be seen.
+                return Err(self.page.into());
+            }
             let worker = self.worker;
             Box::pin(visitor.while_there(worker, self.park())).await.ok_or(Stop::Gone)??;
+        }
+    }
+
+    /// The arm to ask.
+    fn aim(&self) -> Aim {
+        match (self.goal.forced, self.arm) {
+            (Some(track), _) => Aim::Forced(track),
+            (None, Some(arm)) => Aim::Kept(arm),
+            (None, None) => Aim::Drawn,
         }
     }
 
@@ -254,9 +269,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Keeps the visitor on the arm that answers, unless a cookie did so already.
+    /// Keeps the visitor on the arm that answers, unless a cookie did so already, or it was named.
     fn cookie(&self, choice: &Choice, visitor: &Visitor) -> Option<String> {
-        if !self.app.sticky || !self.app.is_split() || self.app.serves_arm(self.goal.kept) {
+        if self.goal.forced.is_some()
+            || !self.app.sticky
+            || !self.app.is_split()
+            || self.app.serves_arm(self.goal.kept)
+        {
             return None;
         }
         let arm = (choice.track, choice.release);

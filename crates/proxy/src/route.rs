@@ -7,14 +7,14 @@ mod choose;
 mod tests;
 
 pub(crate) use check::check;
-pub(crate) use choose::{Choice, Tried, choose};
+pub(crate) use choose::{Aim, Choice, Tried, choose};
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toehold_core::model::{AppName, Number, Track};
-use toehold_core::wire::proxy::{AppRoute, Routes};
+use toehold_core::wire::proxy::{AppRoute, Routes, TrackKey};
 
 use crate::instance::Instance;
 use crate::meter::AppMeter;
@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) sticky: bool,
     pub(crate) timeout: Duration,
     pub(crate) max_body_bytes: u64,
+    /// Who knows it names their track.
+    pub(crate) track_key: TrackKey,
     pub(crate) meter: Arc<AppMeter>,
 }
 
@@ -70,6 +72,7 @@ impl Table {
                 sticky: route.sticky,
                 timeout: route.timeout,
                 max_body_bytes: route.max_body_bytes,
+                track_key: route.track_key.clone(),
                 meter: meter(&route.app),
             }));
         }

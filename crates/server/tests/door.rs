@@ -45,6 +45,8 @@ mod limits;
 mod locks;
 #[path = "door/logs.rs"]
 mod logs;
+#[path = "door/look.rs"]
+mod look;
 #[path = "door/machines.rs"]
 mod machines;
 #[path = "door/metrics.rs"]

@@ -334,6 +334,8 @@ pub enum Rollout {
     Abort,
     /// Try it again after it was held or aborted
     Retry,
+    /// How to see it before anyone else: a header and a cookie, secret
+    Look,
     /// Give it another share: `20%` or `2:1` (stable:canary)
     Set {
         /// The share

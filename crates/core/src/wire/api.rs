@@ -54,6 +54,17 @@ pub struct AppView {
     pub failed: Option<Failed>,
 }
 
+/// How to look at the canary before anyone else, whatever its share: what to send with each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookView {
+    /// Where the app is reached.
+    pub urls: Vec<String>,
+    /// A header, as it is written: `X-Toehold-Track: canary.SECRET`.
+    pub header: String,
+    /// A cookie that does the same: `toehold-track=canary.SECRET`.
+    pub cookie: String,
+}
+
 /// A step of a canary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {

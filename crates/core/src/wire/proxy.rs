@@ -1,5 +1,6 @@
 //! Between control plane and proxy.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,42 @@ pub struct AppRoute {
     pub timeout: Duration,
     /// The largest body of a request, in bytes.
     pub max_body_bytes: u64,
+    /// Who knows it names the track to be served by ([`TRACK_HEADER`], [`TRACK_COOKIE`]). Empty:
+    /// nobody does.
+    #[serde(default)]
+    pub track_key: TrackKey,
+}
+
+/// The header that names a track, in lower case; its value is `canary.SECRET` or `stable.SECRET`.
+pub const TRACK_HEADER: &str = "x-toehold-track";
+
+/// The cookie that does the same. The names of sticky ones begin otherwise, whatever an app is
+/// called.
+pub const TRACK_COOKIE: &str = "toehold-track";
+
+/// An app's secret by which a track is named. It is sent and kept, and shown nowhere.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrackKey(String);
+
+impl TrackKey {
+    /// Takes it in.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The secret itself: to be compared, never logged.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TrackKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What the proxy says.
@@ -138,7 +175,8 @@ pub struct InstanceCounters {
     pub bytes_out: u64,
     /// Latency of answered requests.
     pub latency: Histogram,
-    /// When its last request began, in microseconds since 1970; 0 before the first.
+    /// When its last request began, in microseconds since 1970; 0 before the first. Those of who
+    /// named the track aside: they say nothing about the routes.
     pub last_started_us: u64,
     /// Whether it is set aside because it failed, or is much slower than others, and why.
     pub set_aside: Option<String>,
@@ -281,6 +319,17 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routes_of_an_older_control_plane_are_read_and_a_secret_is_not_shown() {
+        let older = r#"{"app":"shop","rev":1,"hosts":[],"arms":[],"sticky":false,
+            "timeout":{"secs":30,"nanos":0},"max_body_bytes":1}"#;
+        let mut route: AppRoute = serde_json::from_str(older).expect("it is read");
+        assert_eq!(route.track_key.reveal(), "");
+        route.track_key = TrackKey::new("sesame");
+        assert!(serde_json::to_string(&route).expect("it is JSON").contains("sesame"));
+        assert!(!format!("{route:?}").contains("sesame"));
+    }
 
     #[test]
     fn a_report_of_an_older_proxy_is_read() {

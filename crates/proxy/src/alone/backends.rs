@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toehold_core::model::{AppName, Arm, InstanceId, Number, Target, Track};
 use toehold_core::wire::Order;
-use toehold_core::wire::proxy::{AppRoute, Routes};
+use toehold_core::wire::proxy::{AppRoute, Routes, TrackKey};
 
 /// What all backends together are called where counters are shown.
 const APP: &str = "backends";
@@ -104,6 +104,7 @@ pub(super) fn route(
         sticky: false,
         timeout: TIMEOUT,
         max_body_bytes: MAX_BODY_BYTES,
+        track_key: TrackKey::default(),
     };
     Ok(Routes { order: Order::default(), apps: vec![route], cookie_key: String::new() })
 }

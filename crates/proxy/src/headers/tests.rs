@@ -280,3 +280,18 @@ fn what_is_sent_is_one_request_that_says_the_same_however_a_head_is_changed() {
     }
     assert!(seen > 5_000, "only {seen} were let in");
 }
+
+#[test]
+fn what_names_a_track_with_a_secret_is_no_apps_to_have() {
+    let lines = sent_with(&[
+        ("X-Toehold-Track", "canary.sesame"),
+        ("x_toehold_track", "canary.sesame"),
+        ("cookie", "a=b; toehold-track=canary.sesame; c=d"),
+        ("cookie", "toehold-track=wrong"),
+        ("x-toehold-tracks", "an app's own"),
+    ]);
+    let mut wanted: Vec<String> = OURS.map(str::to_owned).into();
+    wanted.extend(["cookie: a=b; c=d".to_owned(), "x-toehold-tracks: an app's own".to_owned()]);
+    wanted.sort();
+    assert_eq!(lines, wanted);
+}

@@ -1,6 +1,7 @@
 //! A request in flight: counted from its beginning until its answer is through.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::meter::{Meter, count};
 
@@ -13,11 +14,14 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    /// A request begins at this moment, in microseconds since 1970.
-    pub(crate) fn begin(meter: &Arc<Meter>, thread: usize, at_us: u64) -> Self {
+    /// A request begins at this moment, in microseconds since 1970; `None` where that tells nobody
+    /// anything.
+    pub(crate) fn begin(meter: &Arc<Meter>, thread: usize, at_us: Option<u64>) -> Self {
         let cell = &meter.cells[thread];
         count(&cell.started);
-        cell.last_started_us.store(at_us, std::sync::atomic::Ordering::Relaxed);
+        if let Some(at_us) = at_us {
+            cell.last_started_us.store(at_us, Ordering::Relaxed);
+        }
         Self { meter: meter.clone(), thread }
     }
 

@@ -7,6 +7,9 @@ use toehold_core::wire::proxy::{AppRoute, Routes};
 
 use crate::sticky::Key;
 
+/// The shortest secret by which a track is named, in characters.
+const MIN_TRACK_KEY: usize = 16;
+
 /// The key of the cookies where the routes hold, or what is wrong with them.
 pub(crate) fn check(routes: &Routes) -> Result<Key, String> {
     let mut apps = BTreeSet::new();
@@ -18,6 +21,10 @@ pub(crate) fn check(routes: &Routes) -> Result<Key, String> {
         }
         check_hosts(route, &mut hosts)?;
         check_arms(route).map_err(|why| format!("{app}: {why}"))?;
+        // Such a short one could be guessed.
+        if (1..MIN_TRACK_KEY).contains(&route.track_key.reveal().len()) {
+            return Err(format!("{app}: the secret of its tracks has less than 16 characters"));
+        }
         if route.timeout.is_zero() {
             return Err(format!("{app}: no request can be answered within 0 s"));
         }

@@ -39,30 +39,44 @@ pub(crate) struct Choice {
     pub(crate) release: Number,
 }
 
-/// Chooses an instance: of the arm that `kept` names where it still gets requests, else of one
-/// drawn by weight. Where that arm has none left to try, of another that gets requests. Of an arm
-/// those that are well come before those that are doubted, and these before another arm: what is
-/// only doubted leaves the shares as they are. Where a try has failed, whoever is well comes first,
-/// wherever. Who came a moment ago is passed over now and then, where there is another. The dead come last, but they come: the last one is tried all the same. `None` where
-/// every one was tried, or no arm gets requests. `by` is the thread that asks, and the moment, in
-/// microseconds since 1970.
+/// Which arm a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// One that gets requests, drawn by weight.
+    Drawn,
+    /// This one, where it gets requests, else one that is drawn.
+    Kept((Track, Number)),
+    /// This one alone, also without a weight; where no instance is in it, one that is drawn.
+    Forced(Track),
+}
+
+/// Chooses an instance of the arm that is aimed at. Where that arm has none left to try, of another
+/// that gets requests, unless it was forced. Of an arm those that are well come before those that
+/// are doubted, and these before another arm: what is only doubted leaves the shares as they are.
+/// Where a try has failed, whoever is well comes first, wherever. Who came a moment ago is passed
+/// over now and then, where there is another. The dead come last, but they come: the last one is
+/// tried all the same. `None` where every one was tried, or no arm gets requests. `by` is the thread
+/// that asks, and the moment, in microseconds since 1970.
 pub(crate) fn choose(
     app: &App,
-    kept: Option<(Track, Number)>,
+    aim: Aim,
     tried: &Tried,
     by: (usize, u64),
     mut random: impl FnMut() -> u64,
 ) -> Option<Choice> {
-    let serves = |arm: &Arm| arm.weight > 0;
-    let kept = kept.and_then(|(track, release)| {
-        let is_it = |arm: &Arm| serves(arm) && arm.track == track && arm.release == release;
-        app.arms.iter().position(is_it)
+    let may = |arm: &Arm| arm.weight > 0;
+    let aimed = app.arms.iter().position(|arm| match aim {
+        Aim::Kept((track, release)) => may(arm) && arm.track == track && arm.release == release,
+        Aim::Forced(track) => arm.track == track && !arm.instances.is_empty(),
+        Aim::Drawn => false,
     });
-    let first = match kept {
+    let first = match aimed {
         Some(arm) => arm,
         None => balance::draw(app.arms.iter().map(|arm| arm.weight), random())?,
     };
-    let others = (0..app.arms.len()).filter(|&arm| arm != first && serves(&app.arms[arm]));
+    let is_alone = aimed.is_some() && matches!(aim, Aim::Forced(_));
+    let others =
+        (0..app.arms.len()).filter(|&arm| !is_alone && arm != first && may(&app.arms[arm]));
     let in_order = || std::iter::once(first).chain(others.clone());
     let well = |it: &Instance| !it.is_aside() && !tried.holds(it);
     let reached = |it: &Instance| !it.is_dead() && !tried.holds(it);

@@ -29,6 +29,7 @@ fn route(name: &str, hosts: &[&str], arms: Vec<WireArm>) -> AppRoute {
         sticky: false,
         timeout: Duration::from_secs(30),
         max_body_bytes: 1 << 20,
+        track_key: TrackKey::default(),
     }
 }
 
@@ -56,20 +57,20 @@ fn table(routes: &Routes) -> Table {
 
 /// Stable with instances 1 and 2, a canary with 3.
 fn split(stable: u32, canary: u32) -> Table {
-    table(&routes(vec![route(
-        "shop",
-        &[],
-        vec![
-            arm(Track::Stable, stable, vec![target("shop", 1), target("shop", 2)]),
-            arm(Track::Canary, canary, vec![target("shop", 3)]),
-        ],
-    )]))
+    table_of(vec![
+        arm(Track::Stable, stable, vec![target("shop", 1), target("shop", 2)]),
+        arm(Track::Canary, canary, vec![target("shop", 3)]),
+    ])
+}
+
+fn table_of(arms: Vec<WireArm>) -> Table {
+    table(&routes(vec![route("shop", &[], arms)]))
 }
 
 fn chosen(table: &Table, kept: Option<(Track, Number)>, tried: &Tried) -> Option<u64> {
     let app = table.app("").expect("it is alone");
-    choose(app, kept, tried, (0, 0), || fastrand::u64(..))
-        .map(|choice| choice.instance.id.ordinal())
+    let aim = kept.map_or(Aim::Drawn, Aim::Kept);
+    choose(app, aim, tried, (0, 0), || fastrand::u64(..)).map(|choice| choice.instance.id.ordinal())
 }
 
 /// Every instance that 200 choices may give.
@@ -109,6 +110,7 @@ fn an_app_that_is_alone_answers_to_every_host() {
 fn routes_that_do_not_hold_are_refused_with_the_reason() {
     let stable = |targets| arm(Track::Stable, 1, targets);
     let no_time = AppRoute { timeout: Duration::ZERO, ..route("shop", &[], vec![]) };
+    let guessed = AppRoute { track_key: TrackKey::new("sesame"), ..route("shop", &[], vec![]) };
     let sticky = AppRoute { sticky: true, ..route("shop", &[], vec![]) };
     for (apps, why) in [
         (vec![route("shop", &[], vec![]), route("shop", &[], vec![])], "shop is there twice"),
@@ -135,6 +137,7 @@ fn routes_that_do_not_hold_are_refused_with_the_reason() {
             "stable is there twice",
         ),
         (vec![no_time], "within 0 s"),
+        (vec![guessed], "less than 16 characters"),
     ] {
         let said = check(&routes(apps)).expect_err(why);
         assert!(said.contains(why), "{said:?} does not say {why:?}");
@@ -214,4 +217,24 @@ fn where_all_are_set_aside_they_are_tried_all_the_same() {
     assert_eq!(possible(&table, None, &Tried::default()), [1, 2, 3]);
     assert!(instance(&table, 2).take_back());
     assert_eq!(possible(&table, None, &Tried::default()), [2]);
+}
+
+#[test]
+fn a_forced_track_is_that_one_alone_also_without_a_weight() {
+    let table = split(1, 0);
+    let app = table.app("").expect("it is alone");
+    let forced = |track, tried: &Tried| {
+        let choice = choose(app, Aim::Forced(track), tried, (0, 0), || fastrand::u64(..));
+        choice.map(|choice| choice.instance.id.ordinal())
+    };
+    let mut tried = Tried::default();
+    assert!((0..50).all(|_| forced(Track::Canary, &tried) == Some(3)));
+    tried.add(&instance(&table, 3));
+    assert_eq!(forced(Track::Canary, &tried), None, "stable is not what was asked for");
+
+    // Without a canary there is stable.
+    let alone = table_of(vec![arm(Track::Stable, 1, vec![target("shop", 1)])]);
+    let app = alone.app("").expect("it is alone");
+    let choice = choose(app, Aim::Forced(Track::Canary), &Tried::default(), (0, 0), || 0);
+    assert_eq!(choice.expect("it is stable").track, Track::Stable);
 }

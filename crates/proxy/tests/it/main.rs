@@ -6,6 +6,7 @@ mod boundaries;
 mod client;
 mod conversations;
 mod failures;
+mod forced;
 mod grpc;
 mod h2;
 mod handover;

@@ -12,7 +12,7 @@ use toehold_core::model::{Arm, InstanceId, Number, Target, Track};
 use toehold_core::wire::Order;
 use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{
-    AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy,
+    AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy, TrackKey,
 };
 use toehold_proxy::{Handover, Limits, Patience, ProxyError, Settings, Source, run};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -270,6 +270,7 @@ pub(crate) fn routes(rev: u64, arms: Vec<Arm>) -> Routes {
             sticky: false,
             timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
+            track_key: TrackKey::new("open-sesame-4711"),
         }],
         cookie_key: "5a".repeat(32),
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{MutexGuard, PoisonError};
 
-use toehold_core::model::{App, AppName, Instance, MachineName, Release, Track};
+use toehold_core::model::{App, AppName, Arm, Goal, Instance, MachineName, Release, Target, Track};
+use toehold_core::situation::Seen;
 use toehold_core::spec::{ProxySpec, Spec};
 use toehold_core::wire::Order;
 use toehold_core::wire::agent::Placed;
@@ -72,7 +73,7 @@ impl Control {
         // The proxy first: what takes traffic away must not wait for anything.
         self.parts.fleet.route(Routes {
             order,
-            apps: apps.by_name.values().map(route).collect(),
+            apps: apps.by_name.values().map(|loaded| self.route(loaded)).collect(),
             cookie_key: hex::encode(self.parts.keys.cookie()),
         });
         let mut placed: BTreeMap<MachineName, Vec<Placed>> =
@@ -84,6 +85,21 @@ impl Control {
         }
         self.machines().count(apps.by_name.values().map(|it| &it.app));
         self.parts.fleet.place(order, placed);
+    }
+
+    fn route(&self, loaded: &Loaded) -> AppRoute {
+        let app = &loaded.app;
+        let proxy = reached(loaded);
+        AppRoute {
+            app: app.name.clone(),
+            rev: app.route.rev,
+            hosts: hosts(loaded).collect(),
+            arms: shown(app, &self.seen(app)),
+            sticky: proxy.sticky,
+            timeout: proxy.timeout,
+            max_body_bytes: proxy.max_body_bytes,
+            track_key: self.parts.keys.track_key(&app.name),
+        }
     }
 
     /// Every instance of an app that has a machine, with it.
@@ -182,16 +198,36 @@ pub(super) fn hosts(loaded: &Loaded) -> impl Iterator<Item = String> {
     reached(loaded).hosts.into_iter().map(|host| host.to_ascii_lowercase())
 }
 
-fn route(loaded: &Loaded) -> AppRoute {
-    let app = &loaded.app;
-    let proxy = reached(loaded);
-    AppRoute {
-        app: app.name.clone(),
-        rev: app.route.rev,
-        hosts: hosts(loaded).collect(),
-        arms: app.route.arms.clone(),
-        sticky: proxy.sticky,
-        timeout: proxy.timeout,
-        max_body_bytes: proxy.max_body_bytes,
+/// The arms of an app, with a canary that has no share: nobody is sent there, but whoever knows the
+/// app's secret looks at it.
+fn shown(app: &App, seen: &Seen) -> Vec<Arm> {
+    let mut arms = app.route.arms.clone();
+    let is_shown = arms.iter().any(|arm| arm.track == Track::Canary);
+    let Some(rollout) = app.rollout.as_ref().filter(|it| it.phase.runs()) else { return arms };
+    if is_shown || arms.is_empty() {
+        return arms;
     }
+    let release = rollout.release;
+    let serves = |it: &&Instance| {
+        let is_its = (it.track, it.release) == (Track::Canary, release);
+        is_its && it.goal == Goal::Run && seen.serves(it)
+    };
+    let targets: Vec<Target> = app
+        .instances
+        .iter()
+        .filter(serves)
+        .filter_map(|it| {
+            let addr = seen.instances.get(&it.id)?.addr?;
+            Some(Target { instance: it.id.clone(), addr })
+        })
+        // What is routed already, or stands where another does, is left as it is.
+        .filter(|target| {
+            let mut routed = arms.iter().flat_map(|arm| &arm.targets);
+            routed.all(|it| it.instance != target.instance && it.addr != target.addr)
+        })
+        .collect();
+    if !targets.is_empty() {
+        arms.push(Arm { track: Track::Canary, release, weight: 0, targets });
+    }
+    arms
 }

@@ -8,8 +8,8 @@ use toehold_core::model::{
 use toehold_core::rollout::step_words;
 use toehold_core::spec::Step;
 use toehold_core::wire::agent::{LogFrom, LogPiece};
-use toehold_core::wire::api::{AppView, Failed, InstanceView, ReleaseView, StepView};
-use toehold_core::wire::proxy::InstanceCounters;
+use toehold_core::wire::api::{AppView, Failed, InstanceView, LookView, ReleaseView, StepView};
+use toehold_core::wire::proxy::{InstanceCounters, TRACK_COOKIE};
 
 use super::apps::{Loaded, release_key};
 use super::{Control, ControlError};
@@ -40,6 +40,16 @@ impl Control {
             building: self.queue().current(name),
             failed,
         })
+    }
+
+    /// How to look at an app's canary before anyone else.
+    pub async fn way_to_canary(&self, name: &AppName) -> Result<LookView, ControlError> {
+        let apps = self.apps.lock().await;
+        let urls = self.urls(apps.get(name)?);
+        let key = self.parts.keys.track_key(name);
+        let value = format!("{}.{}", Track::Canary, key.reveal());
+        let header = format!("X-Toehold-Track: {value}");
+        Ok(LookView { urls, header, cookie: format!("{TRACK_COOKIE}={value}") })
     }
 
     /// The newest build, or the release it became, where that failed.

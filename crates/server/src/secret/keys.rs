@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use toehold_core::model::AppName;
+use toehold_core::wire::proxy::TrackKey;
 
 use crate::secret::{FileError, Secret, file, random_bytes, random_text};
 
@@ -70,6 +71,14 @@ impl Keys {
     pub fn app_token(&self, app: &AppName) -> Secret {
         let proof = mac(&self.apps, &format!("evaluate:{app}"));
         Secret::new(format!("th_app.{app}_{}", URL_SAFE_NO_PAD.encode(proof)))
+    }
+
+    /// The secret by which visitors of an app name the track they are served by. Nothing of it is
+    /// stored.
+    #[must_use]
+    pub fn track_key(&self, app: &AppName) -> TrackKey {
+        let proof = mac(&self.apps, &format!("track:{app}"));
+        TrackKey::new(hex::encode(&proof[..16]))
     }
 }
 

@@ -158,6 +158,10 @@ fn keys_are_made_once_and_are_for_their_owner_alone() {
     assert_eq!((first.cookie(), first.links()), (second.cookie(), second.links()));
     assert_ne!(first.cookie(), first.links());
     assert!(first.local_token() == second.local_token());
+    let track = |keys: &Keys, name| keys.track_key(&app(name));
+    assert_eq!(track(&first, "shop"), track(&second, "shop"));
+    assert_ne!(track(&first, "shop"), track(&first, "blog"));
+    assert_eq!(track(&first, "shop").reveal().len(), 32);
     for entry in fs::read_dir(dir.path().join("keys")).expect("a folder") {
         let mode = entry.expect("an entry").metadata().expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

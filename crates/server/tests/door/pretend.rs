@@ -1,6 +1,7 @@
 //! An agent and a proxy that say over their own links what real ones would of `shop`.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use toehold_core::model::{
@@ -9,7 +10,9 @@ use toehold_core::model::{
 use toehold_core::time::Timestamp;
 use toehold_core::wire::Order;
 use toehold_core::wire::agent::{FromAgent, LogPiece, MachineReading, Report, ToAgent};
-use toehold_core::wire::proxy::{FromProxy, Histogram, InstanceCounters, ProxyReport, ToProxy};
+use toehold_core::wire::proxy::{
+    FromProxy, Histogram, InstanceCounters, ProxyReport, Routes, ToProxy,
+};
 use toehold_host::link::{self, Reader, Writer};
 use toehold_server::clock::{Clock, SystemClock};
 use toehold_server::fleet::Fleet;
@@ -28,16 +31,22 @@ pub(crate) const SAID: &str = "listening on $PORT\nGET /tokens 200 3 ms\n";
 /// Both; they end when this is dropped.
 pub(crate) struct Pretend {
     _tasks: JoinSet<()>,
+    told: Arc<Mutex<Routes>>,
 }
 
 impl Pretend {
     /// They dial in.
     pub(crate) fn begin(stage: &Stage) -> Self {
         let run = stage.control.layout().run();
-        let mut tasks = JoinSet::new();
+        let (mut tasks, told) = (JoinSet::new(), Arc::<Mutex<Routes>>::default());
         tasks.spawn(agent(Fleet::agent_socket(&run)));
-        tasks.spawn(proxy(Fleet::proxy_socket(&run)));
-        Self { _tasks: tasks }
+        tasks.spawn(proxy(Fleet::proxy_socket(&run), told.clone()));
+        Self { _tasks: tasks, told }
+    }
+
+    /// The routes the proxy was told last.
+    pub(crate) fn routes(&self) -> Routes {
+        self.told.lock().expect("no panic").clone()
     }
 }
 
@@ -127,7 +136,7 @@ pub(crate) fn status(
     }
 }
 
-async fn proxy(socket: PathBuf) {
+async fn proxy(socket: PathBuf, routes: Arc<Mutex<Routes>>) {
     let (mut reader, mut writer) = link::split::<ToProxy, FromProxy>(dial(socket).await);
     let hello = FromProxy::Hello { version: "0".into(), listens: Vec::new() };
     writer.send(&hello).await.expect("it is heard");
@@ -137,7 +146,10 @@ async fn proxy(socket: PathBuf) {
         tokio::select! {
             _ = tick.tick() => count += 1,
             told = reader.next() => match told {
-                Ok(Some(ToProxy::Routes(routes))) => applied = routes.order,
+                Ok(Some(ToProxy::Routes(told))) => {
+                    applied = told.order;
+                    *routes.lock().expect("no panic") = told;
+                }
                 _ => return,
             },
         }

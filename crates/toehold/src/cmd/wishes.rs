@@ -1,7 +1,7 @@
 //! The verbs that ask for a change and show what came of it.
 
 use toehold_core::model::{Number, RolloutPhase};
-use toehold_core::wire::api::{AppView, Done};
+use toehold_core::wire::api::{AppView, Done, LookView};
 use toehold_core::wish::Wish;
 
 use crate::args::{Rollout, ScaleWish};
@@ -34,8 +34,28 @@ pub fn rollout(context: &Context, rollout: &Rollout) -> Outcome {
         Rollout::Resume => wish(context, &Wish::Resume),
         Rollout::Abort => wish(context, &Wish::Abort),
         Rollout::Retry => wish(context, &Wish::Retry),
+        Rollout::Look => look(context),
         Rollout::Set { split } => wish(context, &Wish::SetSplit { split: *split }),
     }
+}
+
+fn look(context: &Context) -> Outcome {
+    let client = context.client()?;
+    context.block_on(async {
+        let app = context.app(&client).await?;
+        let look: LookView = client.get(&format!("/api/v1/apps/{app}/look")).await?;
+        if context.json() {
+            return show::json(&look);
+        }
+        let url = look.urls.first().map_or("", String::as_str);
+        show::talk(
+            "whoever sends this is served by the canary, whatever its share; keep it secret:",
+        );
+        show::line(&look.header)?;
+        show::line(&format!("Cookie: {}", look.cookie))?;
+        show::talk(&format!("try it: curl -H '{}' {url}", look.header));
+        Ok(())
+    })
 }
 
 fn status(context: &Context) -> Outcome {

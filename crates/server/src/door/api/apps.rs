@@ -5,7 +5,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use toehold_core::model::AppName;
-use toehold_core::wire::api::{AppView, DeployRequest, Done, ReleaseView};
+use toehold_core::wire::api::{AppView, DeployRequest, Done, LookView, ReleaseView};
 use toehold_core::wish::Wish;
 
 use crate::control::{Deployed, HeldPush, Pushed};
@@ -63,6 +63,14 @@ pub(crate) async fn view(
     At(app): At<AppName>,
 ) -> Result<Json<AppView>, Unable> {
     Ok(Json(door.control.view(&app).await?))
+}
+
+/// How to look at the canary before anyone else.
+pub(crate) async fn look(
+    State(door): State<Door>,
+    At(app): At<AppName>,
+) -> Result<Json<LookView>, Unable> {
+    Ok(Json(door.control.way_to_canary(&app).await?))
 }
 
 pub(crate) async fn wish(

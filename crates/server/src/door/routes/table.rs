@@ -89,6 +89,7 @@ pub static ROUTES: &[Route] = &[
     api(GET, "/api/v1/apps", Known, "The names of the apps one may see", || get(apps::list)),
     api_with(POST, "/api/v1/apps", Admin, "NewApp", "Make an app and its repository", || post(apps::create)),
     api(GET, "/api/v1/apps/{app}", Look, "Everything of an app at one glance", || get(apps::view)),
+    api(GET, "/api/v1/apps/{app}/look", Deploy, "How to look at the canary before anyone else: a header and a cookie with the app's secret", || get(apps::look)),
     api_with(POST, "/api/v1/apps/{app}/wishes", Deploy, "Wish", "Promote, abort, roll back, split, scale …", || post(apps::wish)),
     api_with(POST, "/api/v1/apps/{app}/deploy", Deploy, "DeployRequest", "Build and deploy a commit, or deploy a release again", || post(apps::deploy)),
     api_with(POST, "/api/v1/apps/{app}/push", Owner, "Push", "What a hook of the app's repository was told", || post(apps::push)),
