@@ -4,6 +4,7 @@ mod upload;
 
 use std::sync::Arc;
 
+use toehold_core::balance;
 use toehold_core::model::{Number, Track};
 use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
 
@@ -54,6 +55,8 @@ pub(crate) struct Goal {
     pub(crate) kept: Option<(Track, Number)>,
     /// Whether carrying it out twice has the effect of once.
     pub(crate) idempotent: bool,
+    /// It is for a file that one release may have and the other not, and two of them serve.
+    pub(crate) is_for_asset: bool,
 }
 
 impl Ask {
@@ -143,7 +146,11 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
     // RFC 9110, 9.2.2.
     let idempotent =
         matches!(request.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
-    Ok(Goal { app, forced, kept, idempotent })
+    let is_for_asset = forced.is_none()
+        && app.is_split()
+        && matches!(request.method, "GET" | "HEAD")
+        && balance::is_fingerprinted(request.path);
+    Ok(Goal { app, forced, kept, idempotent, is_for_asset })
 }
 
 /// The same by TLS. Who came to the usual port of HTTP goes to that of HTTPS, whatever ports they

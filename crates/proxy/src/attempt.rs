@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::ask::{Ask, Fault, Halt};
 use crate::attempt::answer::Awaited;
 use crate::instance::Instance;
+use crate::meter::AppMeter;
 use crate::upstream::Line;
 use crate::visitor::Visitor;
 use crate::worker::Worker;
@@ -40,9 +41,23 @@ pub(crate) enum Trouble {
     Garbled,
     /// No answer came in time.
     TooSlow,
+    /// It was answered at this moment that there is no such file, of which nothing was said to the
+    /// visitor. The connection is for another request where it `stays`, for as long as the instance
+    /// said.
+    Missing { at: Instant, stays: bool, keep: Option<Duration> },
 }
 
 impl Trouble {
+    /// Whether it is about the instance alone: another one may do better in the time that is left.
+    pub(crate) const fn is_the_instances(&self) -> bool {
+        match self {
+            Self::Unsent { .. } | Self::Broken { .. } | Self::CutOff | Self::Garbled => true,
+            Self::Ours | Self::Visitors(_) | Self::Gone | Self::TooSlow | Self::Missing { .. } => {
+                false
+            }
+        }
+    }
+
     /// A connection failed on which something was sent.
     pub(super) fn of_sent(error: &io::Error, reused: bool) -> Self {
         match error.kind() {
@@ -82,6 +97,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) wary: bool,
     /// The cookie to give with the answer.
     pub(crate) cookie: Option<&'a str>,
+    /// What pays for asking another release where there is no such file; `None`: none is asked.
+    pub(crate) beside: Option<&'a AppMeter>,
 }
 
 impl Attempt<'_> {
@@ -115,14 +132,24 @@ impl Attempt<'_> {
         visitor: &mut Visitor,
         ask: &mut Ask,
     ) -> Result<(Head, Line), Trouble> {
-        let mut awaited = Awaited::new(self.worker, self.cookie);
+        let mut awaited = Awaited::new(self.worker, self.cookie, self.beside);
         let mut halted = false;
         let came = poll_fn(|cx| self.poll(cx, &mut line, visitor, ask, &mut awaited, &mut halted));
         let came = came.await;
         let (meter, thread) = (&self.instance.meter, self.worker.index);
         meter.sent(thread, ask.upload.take_uncounted());
         meter.came(thread, awaited.came);
-        came.map(|head| (head, line))
+        match came {
+            Ok(head) => Ok((head, line)),
+            Err(trouble) => {
+                if let Trouble::Missing { at, stays: true, keep } = trouble
+                    && ask.upload.is_sent()
+                {
+                    self.worker.pools.keep(line, keep, at);
+                }
+                Err(trouble)
+            }
+        }
     }
 
     fn poll(

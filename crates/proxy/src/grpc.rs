@@ -17,7 +17,7 @@ use crate::clock;
 use crate::host;
 use crate::meter::Flight;
 use crate::page::Page;
-use crate::route::{App, Choice, Tried, choose};
+use crate::route::{Aim, App, Choice, Tried, choose};
 use crate::worker::Worker;
 
 pub(crate) use crate::grpc::body::Call;
@@ -76,13 +76,17 @@ async fn tries(
 ) -> Result<Response<Call>, (Page, &'static str)> {
     let mut tried = Tried::default();
     for _ in 0..MAX_TRIES {
-        let Some(choice) = choose(app, None, &tried, || fastrand::u64(..)) else { break };
+        let (at_us, random) = (clock::now_us(), || fastrand::u64(..));
+        let by = (worker.index, at_us);
+        let Some(choice) = choose(app, Aim::Drawn, &tried, by, random) else { break };
         tried.add(&choice.instance);
         let (sent, meter) = (Instant::now(), &choice.instance.meter);
-        let flight = Flight::begin(meter, worker.index, clock::now_us());
+        let flight = Flight::begin(meter, worker.index, Some(at_us));
         let by = (sent + app.timeout).into();
         let failure = match timeout_at(by, worker.channels.send(&choice.instance, request)).await {
-            Ok(Ok(response)) => return Ok(answered(worker, &choice, flight, sent, response)),
+            Ok(Ok(response)) => {
+                return Ok(answered(worker, &choice, flight, (sent, at_us), response));
+            }
             Ok(Err(failure)) => failure,
             Err(_) => {
                 meter.failed(worker.index);
@@ -109,11 +113,11 @@ fn answered(
     worker: &Worker,
     choice: &Choice,
     flight: Flight,
-    sent: Instant,
+    (sent, at_us): (Instant, u64),
     response: Response<Incoming>,
 ) -> Response<Call> {
     let took_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
-    choice.instance.meter.answered(worker.index, response.status().as_u16(), took_us);
+    choice.instance.meter.answered(worker.index, response.status().as_u16(), at_us, took_us);
     if choice.instance.answered(sent) {
         worker.shared.taken_back(&choice.instance);
     }

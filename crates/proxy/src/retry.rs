@@ -2,8 +2,9 @@
 //!
 //! Nothing was sent: try another instance. It may have been carried out: repeat it only where that
 //! is harmless, once, and within a budget that keeps a failing app from being asked twice as much.
-//! No instance left: wait a moment for one to come back.
+//! No instance left: wait a moment for one to come back. No such file: ask another release, once.
 
+mod beside;
 mod park;
 
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use crate::attempt::{Answered, Attempt, Trouble};
 use crate::clock;
 use crate::meter::{Flight, Meter};
 use crate::page::Page;
+use crate::retry::beside::Beside;
 use crate::route::{Aim, App, Choice, Table, Tried, choose};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
@@ -64,6 +66,7 @@ pub(crate) struct Run<'a> {
     wary: bool,
     /// What to say where no other instance is left.
     page: Page,
+    beside: Beside,
     /// Where the try before failed.
     failed_at: Option<Arc<Meter>>,
 }
@@ -88,6 +91,7 @@ impl<'a> Run<'a> {
             forgiving: false,
             wary: false,
             page: Page::NO_ANSWER,
+            beside: Beside::NotYet,
             failed_at: None,
         }
     }
@@ -106,7 +110,9 @@ impl<'a> Run<'a> {
         self.look()?;
         loop {
             let choice = self.choose(visitor).await?;
-            self.arm = Some((choice.track, choice.release));
+            if self.beside != Beside::Asked {
+                self.arm = Some((choice.track, choice.release));
+            }
             if let Some(entry) = &mut ask.entry {
                 entry.asks(&choice.instance, choice.track, choice.release);
             }
@@ -133,27 +139,47 @@ impl<'a> Run<'a> {
                 repeatable,
                 wary: self.wary,
                 cookie: cookie.as_deref(),
+                beside: self.beside(&choice, repeatable),
             };
             match attempt.run(visitor, ask).await {
                 Ok((head, line)) => {
-                    let took = head.at.saturating_duration_since(sent);
-                    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                    meter.answered(self.worker.index, head.status, self.at_us, took_us);
-                    if balance::is_failure(head.status) {
-                        let how = format!("it answered {}", head.status);
-                        self.worker.shared.falters(&choice.instance, &how);
-                    } else {
-                        choice.instance.is_steady();
-                    }
-                    if choice.instance.answered(sent) {
-                        self.worker.shared.taken_back(&choice.instance);
-                    }
+                    self.count(&choice, head.status, sent, head.at);
                     return Ok(Answered { head, line, flight });
                 }
-                Err(trouble) => self.judge(&choice, trouble, repeatable)?,
+                Err(Trouble::Missing { at, .. }) => {
+                    // It is its answer, though the visitor may get another: who judges a release
+                    // by what it answers should see what it lacks.
+                    self.count(&choice, 404, sent, at);
+                    self.ask_beside();
+                }
+                Err(trouble) => {
+                    let is_spare = self.beside == Beside::Asked && trouble.is_the_instances();
+                    let judged = self.judge(&choice, trouble, repeatable);
+                    if is_spare {
+                        self.go_back();
+                    } else {
+                        judged?;
+                    }
+                }
             }
             ask.upload.rewind();
             self.look()?;
+        }
+    }
+
+    /// An instance answered with this status, at this moment, what was sent at that.
+    fn count(&self, choice: &Choice, status: u16, sent: Instant, at: Instant) {
+        let (instance, shared) = (&choice.instance, &self.worker.shared);
+        let took = at.saturating_duration_since(sent);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        instance.meter.answered(self.worker.index, status, self.at_us, took_us);
+        if balance::is_failure(status) {
+            shared.falters(instance, &format!("it answered {status}"));
+        } else {
+            instance.is_steady();
+        }
+        if instance.answered(sent) {
+            shared.taken_back(instance);
         }
     }
 
@@ -178,6 +204,10 @@ impl<'a> Run<'a> {
                 if let Some(choice) = choose(&self.app, self.aim(), &self.tried, by, random) {
                     return Ok(choice);
                 }
+                if self.beside == Beside::Asked {
+                    self.go_back();
+                    continue;
+                }
                 if std::mem::take(&mut self.forgiving) {
                     // The same instance over a fresh connection: as if it had not been asked.
                     self.repeated -= 1;
@@ -198,6 +228,7 @@ impl<'a> Run<'a> {
     fn aim(&self) -> Aim {
         match (self.goal.forced, self.arm) {
             (Some(track), _) => Aim::Forced(track),
+            (None, Some((track, _))) if self.beside == Beside::Asked => Aim::Beside(track),
             (None, Some(arm)) => Aim::Kept(arm),
             (None, None) => Aim::Drawn,
         }
@@ -212,6 +243,8 @@ impl<'a> Run<'a> {
             Trouble::Ours => Err(Page::BUSY.into()),
             Trouble::Visitors(fault) => Err(fault.page().into()),
             Trouble::Gone => Err(Stop::Gone),
+            // It is an answer, and judged as one.
+            Trouble::Missing { .. } => Ok(()),
             Trouble::Unsent { why } => {
                 instance.meter.failed(worker.index);
                 shared.set_aside(instance, &why);
@@ -269,9 +302,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Keeps the visitor on the arm that answers, unless a cookie did so already, or it was named.
+    /// Keeps the visitor on the arm that answers, unless a cookie did so already, or it was named, or
+    /// is only asked for a file.
     fn cookie(&self, choice: &Choice, visitor: &Visitor) -> Option<String> {
-        if self.goal.forced.is_some()
+        let is_chosen = self.goal.forced.is_none() && self.beside != Beside::Asked;
+        if !is_chosen
             || !self.app.sticky
             || !self.app.is_split()
             || self.app.serves_arm(self.goal.kept)

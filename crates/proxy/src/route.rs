@@ -134,6 +134,11 @@ impl App {
         self.arms.iter().filter(|arm| arm.weight > 0).count() > 1
     }
 
+    /// Whether another release than that on this track gets new requests.
+    pub(crate) fn serves_beside(&self, track: Track) -> bool {
+        self.arms.iter().any(|arm| arm.weight > 0 && arm.track != track)
+    }
+
     /// Whether an instance of it died within the last `time`: it may be back at once.
     pub(crate) fn has_just_failed(&self, time: Duration) -> bool {
         let mut instances = self.arms.iter().flat_map(|arm| &arm.instances);

@@ -8,7 +8,7 @@ use toehold_http::{Answer, Body, Version, fields};
 use crate::ask::Ask;
 use crate::attempt::Trouble;
 use crate::headers::{self, Said};
-use crate::meter::Flight;
+use crate::meter::{AppMeter, Flight};
 use crate::upstream::Line;
 use crate::visitor::Visitor;
 use crate::worker::{Scratch, Worker};
@@ -55,11 +55,17 @@ pub(super) struct Awaited<'a> {
     pub(super) came: usize,
     /// The cookie to give with it.
     cookie: Option<&'a str>,
+    /// What pays for asking another release where there is no such file.
+    beside: Option<&'a AppMeter>,
 }
 
 impl<'a> Awaited<'a> {
-    pub(super) const fn new(worker: &'a Worker, cookie: Option<&'a str>) -> Self {
-        Self { worker, partial: Vec::new(), interim_bytes: 0, came: 0, cookie }
+    pub(super) const fn new(
+        worker: &'a Worker,
+        cookie: Option<&'a str>,
+        beside: Option<&'a AppMeter>,
+    ) -> Self {
+        Self { worker, partial: Vec::new(), interim_bytes: 0, came: 0, cookie, beside }
     }
 
     /// Ready when the head is there and was said to the visitor.
@@ -102,6 +108,8 @@ impl<'a> Awaited<'a> {
                     }
                     // It was told to go on by us as soon as its body was wanted.
                     if answer.status != 100 && ask.version == Version::Http11 {
+                        // The visitor hears of this instance: it is this one's answer that follows.
+                        self.beside = None;
                         self.write(ask, &answer, None, said);
                     }
                     continue;
@@ -148,6 +156,9 @@ impl<'a> Awaited<'a> {
         said: &mut Vec<u8>,
     ) -> Result<Head, Trouble> {
         let at = Instant::now();
+        if answer.status == 404 && self.beside.is_some_and(|it| it.spend(self.worker.index)) {
+            return Err(missing(ask, answer, rest, at));
+        }
         let upgraded = answer.status == 101;
         if upgraded && !(ask.upgrade && answer.upgrade.is_some()) {
             return Err(Trouble::Garbled);
@@ -184,4 +195,13 @@ impl<'a> Awaited<'a> {
             keep: answer.keep,
         })
     }
+}
+
+/// There is no such file. A body that came whole with its head is thrown away, and the connection
+/// goes on; a longer one is not waited for.
+fn missing(ask: &Ask, answer: &Answer<'_, '_>, rest: &[u8], at: Instant) -> Trouble {
+    let mut body = answer.body(ask.to_head);
+    let taken = body.take(rest).map_or(0, |taken| taken.bytes);
+    let stays = answer.keep_alive && body.has_ended() && taken == rest.len();
+    Trouble::Missing { at, stays, keep: answer.keep }
 }

@@ -48,6 +48,8 @@ pub(crate) enum Aim {
     Kept((Track, Number)),
     /// This one alone, also without a weight; where no instance is in it, one that is drawn.
     Forced(Track),
+    /// One that is drawn of those on another track than this.
+    Beside(Track),
 }
 
 /// Chooses an instance of the arm that is aimed at. Where that arm has none left to try, of another
@@ -64,15 +66,20 @@ pub(crate) fn choose(
     by: (usize, u64),
     mut random: impl FnMut() -> u64,
 ) -> Option<Choice> {
-    let may = |arm: &Arm| arm.weight > 0;
+    let may = |arm: &Arm| match aim {
+        Aim::Beside(track) => arm.weight > 0 && arm.track != track,
+        Aim::Drawn | Aim::Kept(_) | Aim::Forced(_) => arm.weight > 0,
+    };
     let aimed = app.arms.iter().position(|arm| match aim {
         Aim::Kept((track, release)) => may(arm) && arm.track == track && arm.release == release,
         Aim::Forced(track) => arm.track == track && !arm.instances.is_empty(),
-        Aim::Drawn => false,
+        Aim::Drawn | Aim::Beside(_) => false,
     });
-    let first = match aimed {
-        Some(arm) => arm,
-        None => balance::draw(app.arms.iter().map(|arm| arm.weight), random())?,
+    let first = if let Some(arm) = aimed {
+        arm
+    } else {
+        let weight = |arm: &Arm| if may(arm) { arm.weight } else { 0 };
+        balance::draw(app.arms.iter().map(weight), random())?
     };
     let is_alone = aimed.is_some() && matches!(aim, Aim::Forced(_));
     let others =

@@ -238,3 +238,17 @@ fn a_forced_track_is_that_one_alone_also_without_a_weight() {
     let choice = choose(app, Aim::Forced(Track::Canary), &Tried::default(), (0, 0), || 0);
     assert_eq!(choice.expect("it is stable").track, Track::Stable);
 }
+
+#[test]
+fn beside_a_release_is_another_one_that_gets_requests() {
+    let beside = |table: &Table, track| {
+        let app = table.app("").expect("it is alone");
+        let none = Tried::default();
+        let choice = choose(app, Aim::Beside(track), &none, (0, 0), || fastrand::u64(..));
+        choice.map(|choice| choice.release.0)
+    };
+    // Releases are numbered by their weights here.
+    assert!((0..50).all(|_| beside(&split(2, 1), Track::Stable) == Some(1)));
+    assert!((0..50).all(|_| beside(&split(2, 1), Track::Canary) == Some(2)));
+    assert_eq!(beside(&split(1, 0), Track::Stable), None, "one without a share is asked by nobody");
+}

@@ -1,5 +1,6 @@
 //! The proxy on real sockets: instances, visitors and a control plane around it.
 
+mod assets;
 mod balance;
 mod bodies;
 mod boundaries;
