@@ -19,6 +19,7 @@ fn a_canary_takes_a_third_and_is_given_back_and_promoted() {
     assert!((131..=269).contains(&of_it), "{of_it} of 600 came to the canary");
     app.done(&["rollout", "set", "0%"]);
     assert!(!app.visits(100).contains_key("v2"), "it has no share");
+    until("who knows the secret sees it", || (app.look() == "v2").then_some(()));
     app.done(&["rollout", "set", "50%"]);
     until("it has half", || app.visits(20).contains_key("v2").then_some(()));
     app.done(&["rollout", "abort"]);
@@ -54,6 +55,7 @@ fn an_alert_on_the_canary_sends_everyone_back_until_it_is_cleared() {
     app.says("v2").push("canary");
     until("the alert is raised", || (!app.events("rollout.held").is_empty()).then_some(()));
     assert!(!app.visits(300).contains_key("v2"), "everyone is back on stable");
+    assert_eq!(app.look(), "v2", "who knows the secret sees it all the same");
     let alerts = app.json(&["alerts", "ls"]);
     let raised = alerts.as_array().expect("a list").iter().find(|it| it["track"] == "canary");
     let id = raised.expect("an alert on the canary")["id"].to_string();

@@ -307,6 +307,18 @@ impl App<'_> {
         get(self.stage.port, &format!("{}.localhost", self.name), "/")
     }
 
+    /// Asks the front page as `toehold rollout look` says that the canary is seen.
+    pub fn look(&self) -> String {
+        let look = self.json(&["rollout", "look"]);
+        let (host, header) = (&self.name, look["header"].as_str().expect("a header"));
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: {host}.localhost\r\nConnection: close\r\n{header}\r\n\r\n"
+        );
+        let (status, body) = request(self.stage.port, &head).expect("it is answered");
+        assert_eq!(status, 200, "{body}");
+        body.trim().to_owned()
+    }
+
     /// Asks the front page so often; counts what was heard. Every answer must be a 200.
     pub fn visits(&self, times: usize) -> BTreeMap<String, usize> {
         let mut heard = BTreeMap::new();
