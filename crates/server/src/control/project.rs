@@ -24,6 +24,8 @@ pub(super) struct Plans {
     rev: u64,
     /// The route's revision of each app, by plan.
     told: VecDeque<(u64, BTreeMap<AppName, u64>)>,
+    /// The canaries without a share that the proxy was told of beside the routes, by app.
+    shown: BTreeMap<AppName, Arm>,
 }
 
 impl Plans {
@@ -70,12 +72,20 @@ impl Control {
     pub(super) fn project_all(&self, apps: &Apps) {
         let revs = apps.by_name.iter().map(|(name, it)| (name.clone(), it.app.route.rev)).collect();
         let order = self.plans().next(revs);
+        let before = self.plans().shown.clone();
+        let show = |(name, loaded): (&AppName, &Loaded)| {
+            let app = &loaded.app;
+            Some((name.clone(), shown(app, &self.seen(app), before.get(name))?))
+        };
+        let shown: BTreeMap<AppName, Arm> = apps.by_name.iter().filter_map(show).collect();
+        let route = |loaded| self.route(loaded, &shown);
         // The proxy first: what takes traffic away must not wait for anything.
         self.parts.fleet.route(Routes {
             order,
-            apps: apps.by_name.values().map(|loaded| self.route(loaded)).collect(),
+            apps: apps.by_name.values().map(route).collect(),
             cookie_key: hex::encode(self.parts.keys.cookie()),
         });
+        self.plans().shown = shown;
         let mut placed: BTreeMap<MachineName, Vec<Placed>> =
             self.machines().names().map(|name| (name, Vec::new())).collect();
         for loaded in apps.by_name.values() {
@@ -87,14 +97,21 @@ impl Control {
         self.parts.fleet.place(order, placed);
     }
 
-    fn route(&self, loaded: &Loaded) -> AppRoute {
+    /// Whether the proxy should be told of another canary without a share, or of another place
+    /// where it is: its document knows nothing of that.
+    pub(super) fn shows_another(&self, app: &App, seen: &Seen) -> bool {
+        let told = self.plans().shown.get(&app.name).cloned();
+        shown(app, seen, told.as_ref()) != told
+    }
+
+    fn route(&self, loaded: &Loaded, shown: &BTreeMap<AppName, Arm>) -> AppRoute {
         let app = &loaded.app;
         let proxy = reached(loaded);
         AppRoute {
             app: app.name.clone(),
             rev: app.route.rev,
             hosts: hosts(loaded).collect(),
-            arms: shown(app, &self.seen(app)),
+            arms: app.route.arms.iter().chain(shown.get(&app.name)).cloned().collect(),
             sticky: proxy.sticky,
             timeout: proxy.timeout,
             max_body_bytes: proxy.max_body_bytes,
@@ -198,36 +215,36 @@ pub(super) fn hosts(loaded: &Loaded) -> impl Iterator<Item = String> {
     reached(loaded).hosts.into_iter().map(|host| host.to_ascii_lowercase())
 }
 
-/// The arms of an app, with a canary that has no share: nobody is sent there, but whoever knows the
-/// app's secret looks at it.
-fn shown(app: &App, seen: &Seen) -> Vec<Arm> {
-    let mut arms = app.route.arms.clone();
-    let is_shown = arms.iter().any(|arm| arm.track == Track::Canary);
-    let Some(rollout) = app.rollout.as_ref().filter(|it| it.phase.runs()) else { return arms };
-    if is_shown || arms.is_empty() {
-        return arms;
+/// A canary that runs and has no share, as an arm without a weight: nobody is sent there, but whoever
+/// knows the app's secret looks at it. An instance that does not serve just now stays where it was
+/// (`before`): whoever looks should see that.
+fn shown(app: &App, seen: &Seen, before: Option<&Arm>) -> Option<Arm> {
+    let arms = &app.route.arms;
+    let is_routed = arms.iter().any(|arm| arm.track == Track::Canary);
+    let release = app.rollout.as_ref().filter(|it| it.phase.runs())?.release;
+    if is_routed || arms.is_empty() {
+        return None;
     }
-    let release = rollout.release;
-    let serves = |it: &&Instance| {
-        let is_its = (it.track, it.release) == (Track::Canary, release);
-        is_its && it.goal == Goal::Run && seen.serves(it)
+    let addr = |it: &Instance| match seen.instances.get(&it.id) {
+        Some(status) if seen.serves(it) => status.addr,
+        Some(_) | None => {
+            let mut targets = before.iter().flat_map(|arm| &arm.targets);
+            targets.find(|target| target.instance == it.id).map(|target| target.addr)
+        }
     };
-    let targets: Vec<Target> = app
-        .instances
-        .iter()
-        .filter(serves)
-        .filter_map(|it| {
-            let addr = seen.instances.get(&it.id)?.addr?;
-            Some(Target { instance: it.id.clone(), addr })
-        })
-        // What is routed already, or stands where another does, is left as it is.
-        .filter(|target| {
-            let mut routed = arms.iter().flat_map(|arm| &arm.targets);
-            routed.all(|it| it.instance != target.instance && it.addr != target.addr)
-        })
-        .collect();
-    if !targets.is_empty() {
-        arms.push(Arm { track: Track::Canary, release, weight: 0, targets });
+    let is_its =
+        |it: &&Instance| (it.track, it.release, it.goal) == (Track::Canary, release, Goal::Run);
+    let instances = app.instances.iter().filter(is_its);
+    let mut targets: Vec<Target> = Vec::new();
+    for target in
+        instances.filter_map(|it| Some(Target { instance: it.id.clone(), addr: addr(it)? }))
+    {
+        // Where another one stands, it is no more.
+        let mut others = arms.iter().flat_map(|arm| &arm.targets).chain(&targets);
+        if others.all(|it| it.instance != target.instance && it.addr != target.addr) {
+            targets.push(target);
+        }
     }
-    arms
+    let arm = Arm { track: Track::Canary, release, weight: 0, targets };
+    (!arm.targets.is_empty()).then_some(arm)
 }

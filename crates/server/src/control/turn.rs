@@ -59,7 +59,12 @@ impl Control {
             now: self.clock().now(),
         };
         let before = loaded.memory.clone();
-        let Some(decision) = decide(situation, &mut loaded.memory) else { return Ok(()) };
+        let Some(decision) = decide(situation, &mut loaded.memory) else {
+            if self.shows_another(&loaded.app, &seen) {
+                self.project_all(&apps);
+            }
+            return Ok(());
+        };
         let done = self.carry_out(&mut apps, name, decision.into(), &seen, ("toehold", None)).await;
         if let Err(error) = done {
             // What was not written down was not decided: the next look begins where this one did.

@@ -27,6 +27,18 @@ async fn until_its_weight_is(pretend: &Pretend, weight: u32) -> Vec<u64> {
 }
 
 #[tokio::test]
+async fn a_canary_that_had_no_share_before_is_told_once_it_is_heard_of() {
+    let none = shop::written_with(|app| {
+        app.rollout.as_mut().expect("it has one").split = "1:0".parse().expect("a split");
+        app.route.arms.truncate(1);
+        app.route.arms[0].weight = 1;
+    });
+    let stage = Stage::with(none, |_| {}).await;
+    let pretend = Pretend::begin(&stage);
+    assert_eq!(until_its_weight_is(&pretend, 0).await, [3]);
+}
+
+#[tokio::test]
 async fn a_canary_without_a_share_is_told_to_the_proxy_with_the_secret_that_opens_it() {
     let stage = Stage::with(shop::written(), |_| {}).await;
     let pretend = Pretend::begin(&stage);
