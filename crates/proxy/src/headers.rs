@@ -13,6 +13,7 @@ use toehold_http::{Answer, Framing, Name, Request, options};
 
 use crate::forced;
 pub(crate) use crate::headers::id::Id;
+pub(crate) use crate::headers::session::without as cookies;
 
 /// One name for a request, at the visitor, here, and in the app's log.
 const REQUEST_ID: &str = "x-request-id";

@@ -198,6 +198,7 @@ impl InstanceCounters {
             *mine += theirs;
         }
         self.failed += other.failed;
+        self.ejections += other.ejections;
         self.retried += other.retried;
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;

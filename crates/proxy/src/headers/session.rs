@@ -6,7 +6,7 @@ use toehold_core::wire::api::{SESSION_COOKIE_PLAIN, SESSION_COOKIE_SECURE};
 use crate::forced;
 
 /// Shows a line of cookies without those; nothing where nothing else is on it.
-pub(super) fn without(line: &[u8], mut show: impl FnMut(&[u8])) {
+pub(crate) fn without(line: &[u8], mut show: impl FnMut(&[u8])) {
     let pairs = || line.split(|byte| *byte == b';');
     if !pairs().any(is_ours) {
         show(line);

@@ -140,7 +140,7 @@ fn together(all: &[&ProxyReported]) -> Option<ProxyReported> {
                 mine.add(theirs);
             } else {
                 // Whoever gets no new requests probes nobody.
-                let theirs = InstanceCounters { set_aside: None, ..theirs.clone() };
+                let theirs = InstanceCounters { set_aside: None, reached: false, ..theirs.clone() };
                 one.report.instances.push(theirs);
             }
         }
@@ -173,6 +173,8 @@ mod tests {
             latency: Histogram::default(),
             last_started_us: started,
             set_aside: (in_flight > 0).then(|| "it broke off".to_owned()),
+            reached: false,
+            ejections: 1,
         }
     }
 
