@@ -217,3 +217,16 @@ async fn two_hosts_are_one_too_many() {
     }
     assert_eq!(one.requests(), 1);
 }
+
+#[tokio::test]
+async fn streams_go_on_to_their_end_where_another_process_takes_over() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let under_way = visitor.ask(get("/stream")).await;
+    stage.drains(true);
+    one.release();
+    assert_eq!(text(under_way).await, "firstsecond");
+    stage.ends().await;
+}
