@@ -32,8 +32,10 @@ impl Body for Call {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some((incoming, flight)) = &mut self.0 else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
-        if let Some(Err(_)) = &frame {
-            flight.failed();
+        match &frame {
+            Some(Ok(frame)) => flight.came(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(_)) => flight.failed(),
+            None => {}
         }
         Poll::Ready(frame)
     }
