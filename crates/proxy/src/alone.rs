@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use crate::alone::backends::{Backend, parse, route};
+use crate::look::Look;
 use crate::registry::Registry;
 use crate::sticky::Key;
 use crate::worker::Shared;
@@ -61,14 +62,6 @@ pub(crate) struct Alone {
     numbers: RefCell<BTreeMap<SocketAddr, u64>>,
 }
 
-/// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    inode: u64,
-    changed: SystemTime,
-    bytes: u64,
-}
-
 impl Alone {
     /// With the backends of the file in force.
     pub(crate) async fn open(
@@ -78,7 +71,7 @@ impl Alone {
     ) -> Result<Self, BackendsError> {
         let alone =
             Self { shared, registry, path, seen: RefCell::default(), numbers: RefCell::default() };
-        alone.seen.replace(look(&alone.path).ok());
+        alone.seen.replace(Look::at(&alone.path).ok());
         alone.apply().await?;
         Ok(alone)
     }
@@ -88,7 +81,7 @@ impl Alone {
         loop {
             sleep(LOOK).await;
             // Between two names of a file there may be none: what is in force stays so.
-            let Ok(look) = look(&self.path) else { continue };
+            let Ok(look) = Look::at(&self.path) else { continue };
             if self.seen.replace(Some(look)) == Some(look) {
                 continue;
             }
@@ -131,12 +124,6 @@ impl Alone {
         self.shared.next_turn();
         Ok(backends.len())
     }
-}
-
-fn look(path: &Path) -> io::Result<Look> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = std::fs::metadata(path)?;
-    Ok(Look { inode: meta.ino(), changed: meta.modified()?, bytes: meta.len() })
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -25,6 +25,7 @@ mod instance;
 mod limits;
 mod link;
 mod listen;
+mod look;
 mod meet;
 mod meter;
 mod pace;

@@ -57,6 +57,9 @@ pub(crate) async fn relay(
             if head.line_stays && ask.upload.is_sent() {
                 worker.pools.keep(line, head.keep, visitor.moved);
             }
+            if head.stays && !ask.upload.has_come() {
+                Box::pin(ask.upload.discard(worker, visitor)).await;
+            }
             if !head.stays && ask.upload.has_come() {
                 // Left unread, what came just now would make the end a reset.
                 let _ = poll_fn(|cx| Poll::Ready(visitor.poll_left(cx, worker))).await;

@@ -20,6 +20,11 @@ const MAX_KEPT_BYTES: u64 = 64 * 1024;
 /// What tells a visitor to go on.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The most of a body that is read and thrown away so that the connection may be kept, in bytes, and
+/// the time it may take.
+const DISCARDED_BYTES: u64 = 1024 * 1024;
+const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
+
 /// What a visitor did wrong with a body. The instance is not to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Fault {
@@ -207,6 +212,32 @@ impl Upload {
             self.keep(visitor, &read[..count])?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads what is left of the body and throws it away: the answer did not wait for it, and the
+    /// connection is for another request behind it. The answer is whether all of it came, within its
+    /// bounds.
+    pub(crate) async fn discard(&mut self, worker: &Worker, visitor: &mut Visitor) -> bool {
+        let until = Instant::now() + DISCARDED_WITHIN;
+        let most = self.content + DISCARDED_BYTES;
+        poll_fn(|cx| {
+            while !self.body.has_ended() {
+                let Scratch { read, .. } = &mut *worker.scratch();
+                let count = match self.poll_visitor(cx, visitor, read) {
+                    Poll::Ready(Ok(count)) => count,
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
+                    Poll::Pending => return visitor.watch.poll(cx, until).map(|()| false),
+                };
+                let Ok(taken) = self.body.take(&read[..count]) else { return Poll::Ready(false) };
+                visitor.hold_first(&read[taken.bytes..count]);
+                self.content += taken.content;
+                if self.content > most {
+                    return Poll::Ready(false);
+                }
+            }
+            Poll::Ready(true)
+        })
+        .await
     }
 
     /// Sends the request to an instance, the body as it comes.

@@ -1,17 +1,26 @@
 //! A certificate in a folder, `cert.pem` and `key.pem`: shown, and followed when it is renewed.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::time::sleep;
 
+use crate::clock;
+use crate::look::Look;
 use crate::tls::{Shown, Wardrobe};
 
 /// How often is looked whether the files are others.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often is said that the certificate ends soon, or has ended.
+const REMIND: Duration = Duration::from_hours(12);
+
+/// With so much left nobody seems to renew it.
+const SOON: Duration = Duration::from_hours(24 * 14);
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -43,20 +52,14 @@ pub(crate) struct Files {
     shown: Arc<Shown>,
     /// What the files were like when they were read last.
     seen: [Option<Look>; 2],
-}
-
-/// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    inode: u64,
-    changed: SystemTime,
-    bytes: u64,
+    /// When its end is looked at again.
+    remind_at: Cell<Instant>,
 }
 
 impl Files {
     /// With the folder's certificate shown.
     pub(crate) fn open(dir: PathBuf, shown: Arc<Shown>) -> Result<Self, FilesError> {
-        let files = Self { seen: look(&dir), dir, shown };
+        let files = Self { seen: look(&dir), dir, shown, remind_at: Cell::new(Instant::now()) };
         files.apply()?;
         Ok(files)
     }
@@ -68,6 +71,7 @@ impl Files {
             sleep(LOOK).await;
             let seen = look(&self.dir);
             if seen == self.seen || seen.contains(&None) {
+                self.remind();
                 continue;
             }
             self.seen = seen;
@@ -86,7 +90,25 @@ impl Files {
         let wardrobe = Wardrobe::of_pair(&chain?, &key?)
             .map_err(|why| FilesError::Wrong { dir: self.dir.clone(), why })?;
         self.shown.put(wardrobe);
+        self.remind_at.set(Instant::now());
+        self.remind();
         Ok(())
+    }
+
+    /// Says that the certificate ends soon, or has ended; not all the time.
+    fn remind(&self) {
+        if self.remind_at.get() > Instant::now() {
+            return;
+        }
+        self.remind_at.set(Instant::now() + REMIND);
+        let (Some(end), now, dir) = (self.shown.end(), clock::now(), self.dir.display()) else {
+            return;
+        };
+        if end <= now {
+            tracing::error!("the certificate in {dir} ended at {end}: visitors are warned of it");
+        } else if end <= now.plus(SOON) {
+            tracing::warn!("the certificate in {dir} ends at {end}: who renews it?");
+        }
     }
 }
 
@@ -95,11 +117,7 @@ fn paths(dir: &Path) -> [PathBuf; 2] {
 }
 
 fn look(dir: &Path) -> [Option<Look>; 2] {
-    use std::os::unix::fs::MetadataExt;
-    paths(dir).map(|path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some(Look { inode: meta.ino(), changed: meta.modified().ok()?, bytes: meta.len() })
-    })
+    paths(dir).map(|path| Look::at(&path).ok())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FilesError> {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use toehold_core::certificates;
+use toehold_core::time::Timestamp;
 use toehold_core::wire::certificates::Certificates;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
@@ -43,6 +45,13 @@ impl Shown {
     pub(crate) fn vouch_for_localhost(&self, local: Local) {
         // Only the first counts: there is one.
         let _ = self.local.set(local);
+    }
+
+    /// When what is shown whatever name is asked for ends.
+    pub(crate) fn end(&self) -> Option<Timestamp> {
+        let wardrobe = self.wardrobe.load();
+        let certificate = wardrobe.otherwise.as_ref()?.cert.first()?;
+        Some(certificates::read(certificate)?.not_after)
     }
 
     /// The proof that belongs to a token, for a CA that comes by HTTP.

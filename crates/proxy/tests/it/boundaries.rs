@@ -131,6 +131,25 @@ async fn words_before_an_answer_have_an_end() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_app_answers_early_is_for_the_next_request_all_the_same() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("POST /a HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\nhalf").await;
+    let (mut line, _) = asked(&listener, "half").await;
+    line.send("HTTP/1.1 401 No\r\nContent-Length: 1\r\n\r\na").await;
+    visitor.until("\r\n\r\na").await;
+    visitor.send("whole").await;
+    visitor.send("GET /b HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    // Over another connection: on this one the instance waits for the rest.
+    let (mut other, head) = asked(&listener, "\r\n\r\n").await;
+    assert!(head.starts_with("GET /b "), "{head}");
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb").await;
+    visitor.until("\r\n\r\nb").await;
+}
+
+#[tokio::test]
 async fn an_app_that_answers_and_reads_no_further_is_heard() {
     let stage = Stage::start().await;
     let (one, listener) = raw(1).await;
