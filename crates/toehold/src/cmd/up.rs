@@ -132,7 +132,7 @@ fn listen(addr: SocketAddr, count: usize) -> Result<Vec<OwnedFd>, Failure> {
         |error| {
             Failure::user(format!("cannot listen on {addr}"))
                 .because(&error)
-                .hint("who has it? `ss -ltnp`; choose another with --listen or --api")
+                .hint("who has it? `ss -ltnp`; choose another with --listen, --listen-tls or --api")
         },
     )
 }
@@ -227,9 +227,11 @@ async fn replace(program: Program, renewals: Renewals) {
 
 fn greet(layout: &Layout, settings: &Settings, at: Addresses) {
     let visitors = settings.public_url.clone().unwrap_or_else(|| format!("http://{}", at.listen));
+    let by_tls = at.listen_tls.map(|tls| format!("\n  by TLS     https://{tls}"));
     talk(&format!(
-        "toehold is up\n  visitors   {visitors}\n  dashboard  http://{}   (a link: toehold open)\n  \
+        "toehold is up\n  visitors   {visitors}{}\n  dashboard  http://{}   (a link: toehold open)\n  \
          state      {}\n  ^C ends it",
+        by_tls.unwrap_or_default(),
         at.api,
         layout.root().display(),
     ));
