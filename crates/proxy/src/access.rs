@@ -169,6 +169,29 @@ impl Entry {
         }
     }
 
+    /// The same of a call of gRPC.
+    pub(crate) fn of_call<B>(call: &hyper::Request<B>, begun: Instant) -> Self {
+        let path = call.uri().path_and_query().map_or("", |path| path.as_str());
+        let agent = call.headers().get(hyper::header::USER_AGENT);
+        Self {
+            method: call.method().as_str().into(),
+            target: kept(path.as_bytes()),
+            version: "HTTP/2.0",
+            agent: agent.map(|agent| kept(agent.as_bytes())),
+            ..Self::unread(begun)
+        }
+    }
+
+    /// It came by HTTP/2.
+    pub(crate) const fn is_http_2(&mut self) {
+        self.version = "HTTP/2.0";
+    }
+
+    /// It is for this app.
+    pub(crate) fn is_for(&mut self, app: &AppName) {
+        self.app = Some(app.clone());
+    }
+
     /// Of something that was refused before it could be read.
     pub(crate) fn unread(begun: Instant) -> Self {
         Self {

@@ -98,7 +98,10 @@ impl Ask {
         }
         let app = goal.as_ref().map(|goal| &goal.app.name);
         let entry = worker.shared.access.as_ref();
-        let entry = entry.map(|_| Box::new(Entry::of(&request, app.ok(), visitor.moved)));
+        let mut entry = entry.map(|_| Box::new(Entry::of(&request, app.ok(), visitor.moved)));
+        if let Some(entry) = entry.as_mut().filter(|_| visitor.socket.is_stream()) {
+            entry.is_http_2();
+        }
         let ask = Self {
             id,
             entry,

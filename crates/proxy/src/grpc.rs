@@ -3,6 +3,7 @@
 
 mod body;
 mod head;
+mod note;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::channels::Failure;
 use crate::clock;
+use crate::grpc::note::Note;
 use crate::host;
 use crate::meter::Flight;
 use crate::page::Page;
@@ -43,26 +45,39 @@ pub(crate) async fn call(
     request: Request<Incoming>,
 ) -> Response<Call> {
     let id = head::id(&request);
-    let mut response = match pass(&worker, &peer, &id, request).await {
-        Ok(response) => response,
-        Err((page, code)) => refused(page, code),
+    let said_id = HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"));
+    let mut note = Note::of(&worker, &request, peer.clone(), id);
+    let mut response = match pass(&worker, &peer, &said_id, request, &mut note).await {
+        Ok(response) => response.map(Some),
+        Err((page, code)) => {
+            note.whole = true;
+            refused(page, code)
+        }
     };
-    head::to_visitor(response.headers_mut(), &id);
-    response
+    note.answered(response.status().as_u16());
+    head::to_visitor(response.headers_mut(), &said_id);
+    response.map(|coming| Call::new(coming, note))
 }
+
+/// What comes from an instance, and the call in flight there.
+type Coming = (Incoming, Flight);
 
 async fn pass(
     worker: &Rc<Worker>,
     peer: &str,
     id: &HeaderValue,
     mut request: Request<Incoming>,
-) -> Result<Response<Call>, (Page, &'static str)> {
+    note: &mut Note,
+) -> Result<Response<Coming>, (Page, &'static str)> {
     let table = worker.table();
     let said = request.uri().host().unwrap_or_default();
     let app = table.app(&host::name(said)).ok_or((Page::NO_APP, UNAVAILABLE))?.clone();
     app.meter.earn(worker.index);
     head::to_instance(&mut request, peer, id);
-    let passed = tries(worker, &app, request).await;
+    if let Some(entry) = &mut note.entry {
+        entry.is_for(&app.name);
+    }
+    let passed = tries(worker, &app, request, note).await;
     if let Err((page, _)) = &passed {
         app.meter.refused(worker.index, page.status);
     }
@@ -73,13 +88,17 @@ async fn tries(
     worker: &Rc<Worker>,
     app: &App,
     mut request: Request<Incoming>,
-) -> Result<Response<Call>, (Page, &'static str)> {
+    note: &mut Note,
+) -> Result<Response<Coming>, (Page, &'static str)> {
     let mut tried = Tried::default();
     for _ in 0..MAX_TRIES {
         let (at_us, random) = (clock::now_us(), || fastrand::u64(..));
         let by = (worker.index, at_us);
         let Some(choice) = choose(app, Aim::Drawn, &tried, by, random) else { break };
         tried.add(&choice.instance);
+        if let Some(entry) = &mut note.entry {
+            entry.asks(&choice.instance, choice.track, choice.release);
+        }
         let (sent, meter) = (Instant::now(), &choice.instance.meter);
         let flight = Flight::begin(meter, worker.index, Some(at_us));
         let by = (sent + app.timeout).into();
@@ -115,18 +134,18 @@ fn answered(
     flight: Flight,
     (sent, at_us): (Instant, u64),
     response: Response<Incoming>,
-) -> Response<Call> {
+) -> Response<Coming> {
     let took_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
     choice.instance.meter.answered(worker.index, response.status().as_u16(), at_us, took_us);
     if choice.instance.answered(sent) {
         worker.shared.taken_back(&choice.instance);
     }
-    response.map(|incoming| Call::new(incoming, flight))
+    response.map(|incoming| (incoming, flight))
 }
 
 /// What gRPC calls a response of trailers alone.
-fn refused(page: Page, code: &'static str) -> Response<Call> {
-    let mut response = Response::new(Call::nothing());
+fn refused(page: Page, code: &'static str) -> Response<Option<Coming>> {
+    let mut response = Response::new(None);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(code));

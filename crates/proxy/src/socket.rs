@@ -34,6 +34,11 @@ impl Socket {
         !matches!(self, Self::Plain(_))
     }
 
+    /// Whether it is a stream of HTTP/2.
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(stream) => Some(stream),

@@ -11,10 +11,9 @@ use crate::headers::{self, Id};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a call.
-pub(super) fn id(request: &Request<Incoming>) -> HeaderValue {
+pub(super) fn id(request: &Request<Incoming>) -> Id {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| Id::taken_over(id.as_bytes()));
-    let id = given.unwrap_or_else(Id::fresh);
-    HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"))
+    given.unwrap_or_else(Id::fresh)
 }
 
 /// Makes the head of a visitor's call that of the proxy's call to an instance.

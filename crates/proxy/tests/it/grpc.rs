@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -6,11 +7,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use toehold_proxy::Limits;
 use tokio::net::TcpListener;
 
 use crate::h2::{Visitor, request};
 use crate::origin::{Origin, Parts};
-use crate::stage::{Stage, of, routes, stable};
+use crate::stage::{Stage, eventually, of, routes, stable};
 
 /// An instance that speaks HTTP/2 alone: it says each piece back as it comes, and ends well.
 async fn echo(origin: &mut Origin) {
@@ -110,4 +113,40 @@ async fn a_call_that_no_instance_takes_ends_as_grpc_says() {
             visitor.ask(call(body)).await.into_body().collect().await.expect("it ends well");
         assert_eq!(answer.trailers().expect("there are some")["grpc-status"], "0");
     }
+}
+
+#[tokio::test]
+async fn a_call_has_a_line_in_the_access_log_when_it_is_through() {
+    let dir = Arc::new(tempfile::tempdir().expect("a folder"));
+    let log = dir.path().join("access.log");
+    std::fs::write(&log, "").expect("it is written");
+    let stage = Stage::again(Limits::default(), dir, true).await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (sender, body) = Parts::new();
+    let answer = visitor.ask(call(body)).await;
+    sender.send(Ok("twelve bytes".into())).await.expect("it is read");
+    drop(sender);
+    answer.into_body().collect().await.expect("it ends well");
+    let lines = eventually("a line", || async {
+        let text = std::fs::read_to_string(&log).expect("it is there");
+        (!text.is_empty()).then_some(text)
+    });
+    let line: Value = serde_json::from_str(lines.await.trim()).expect("it is JSON");
+    for (name, value) in [
+        ("client", "127.0.0.1"),
+        ("method", "POST"),
+        ("path", "/shop.Cart/Watch"),
+        ("protocol", "HTTP/2.0"),
+        ("app", "shop"),
+        ("instance", "shop/web.1"),
+    ] {
+        assert_eq!(line[name], value, "{name} of {line}");
+    }
+    assert_eq!(
+        (&line["status"], &line["bytes"], &line["whole"]),
+        (&200.into(), &12.into(), &true.into())
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,10 @@ use toehold_core::wire::certificates::Certificates;
 use toehold_core::wire::proxy::{
     AppRoute, FromProxy, InstanceCounters, ProxyReport, Routes, ToProxy, TrackKey,
 };
-use toehold_proxy::{Handover, Limits, Patience, ProxyError, Settings, Source, run};
+use toehold_proxy::{
+    AccessFormat, AccessLog, AccessTo, Handover, Limits, Patience, ProxyError, Settings, Source,
+    run,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::net::unix::OwnedWriteHalf;
@@ -111,7 +114,7 @@ impl Stage {
             threads: 2,
             limits,
             handover: Some(Handover { drains: drain, ready, takes_over: false, patience }),
-            access_log: None,
+            access_log: access_log(dir.path()),
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));
@@ -241,6 +244,13 @@ impl Control {
         let writer = writer.as_mut().expect("the link is there");
         writer.write_all(&line).await.expect("the proxy reads");
     }
+}
+
+/// Where the folder has a file for one: a log with a line for each request.
+fn access_log(dir: &Path) -> Option<AccessLog> {
+    let path = dir.join("access.log");
+    let to = path.exists().then(|| AccessTo::Path(path))?;
+    Some(AccessLog { to, format: AccessFormat::Json })
 }
 
 /// Two sockets at one address, as for two cores.
