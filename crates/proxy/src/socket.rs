@@ -122,6 +122,9 @@ impl Socket {
 
     /// It will not end as if all had been said: the other side sees it break off.
     pub(crate) fn reset_at_end(&self) {
+        if let Self::Stream(stream) = self {
+            stream.give_up();
+        }
         if let Some(tcp) = self.tcp() {
             // Where the other side is gone already there is nobody to tell.
             let _ = tcp.set_zero_linger();

@@ -49,4 +49,9 @@ impl Stream {
     pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.said.borrow_mut().take(bytes)
     }
+
+    /// It will not end as if all had been said.
+    pub(crate) fn give_up(&self) {
+        self.said.borrow_mut().given_up = true;
+    }
 }

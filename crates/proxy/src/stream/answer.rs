@@ -18,6 +18,8 @@ pub(crate) struct Said {
     /// The request came to its end.
     pub(super) heard: bool,
     to_head: bool,
+    /// It was given up: its end is none.
+    pub(super) given_up: bool,
     /// What came of the head, until it is whole.
     partial: Vec<u8>,
     head: Option<Response<()>>,
@@ -42,6 +44,7 @@ impl Said {
         Self {
             heard: false,
             to_head,
+            given_up: false,
             partial: Vec::new(),
             head: None,
             body: None,
@@ -114,9 +117,11 @@ impl Said {
         Some(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
     }
 
-    /// The connection to the instance ended: where only that ends the answer, it has.
+    /// The engine is through: where only that ends the answer, it has, unless it was given up.
     pub(crate) fn ends(&mut self) {
-        if let Some(body @ Body::UntilClose) = &mut self.body {
+        if let Some(body @ Body::UntilClose) = &mut self.body
+            && !self.given_up
+        {
             *body = Body::Ended;
         }
     }

@@ -4,8 +4,9 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::origin::{Origin, Parts};
+use crate::origin::{Origin, Parts, raw};
 use crate::stage::{Stage, of, routes, stable};
 use crate::tls::{certificates, made, meet, trusting};
 
@@ -229,4 +230,36 @@ async fn streams_go_on_to_their_end_where_another_process_takes_over() {
     one.release();
     assert_eq!(text(under_way).await, "firstsecond");
     stage.ends().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_whole_only_where_that_ends_well() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for breaks_off in [false, true] {
+        let mut sender = visitor.0.clone();
+        let asking = tokio::spawn(async move { sender.send_request(get("/")).await });
+        let mut instance = loop {
+            let (mut stream, _) = listener.accept().await.expect("it is asked");
+            let mut space = [0; 4096];
+            // Others only look whether somebody listens.
+            if stream.read(&mut space).await.is_ok_and(|count| count > 0) {
+                break stream;
+            }
+        };
+        instance.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.expect("it is read");
+        let answer = asking.await.expect("no panic").expect("it is answered");
+        let mut body = answer.into_body();
+        let half = body.frame().await.expect("there is more").expect("it goes on");
+        assert_eq!(half.into_data().expect("it is data"), "half");
+        if breaks_off {
+            instance.set_zero_linger().expect("it is a socket");
+        }
+        drop(instance);
+        assert_eq!(body.collect().await.is_err(), breaks_off);
+    }
+    // A request behind them is answered on the same connection.
+    visitor.0.ready().await.expect("it is open");
 }
