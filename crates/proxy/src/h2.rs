@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::grpc::{self, Call};
-use crate::guests::Guest;
+use crate::guests::{Guest, Stay};
 use crate::here::Here;
 use crate::serve::serve;
 use crate::socket::Socket;
@@ -65,7 +65,7 @@ pub(crate) async fn serve_streams(
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut watch = Watch::new(Instant::now() + limits.idle);
-    let (mut registered, mut closing) = (false, false);
+    let (mut registered, mut closing) = (false, None);
     poll_fn(|cx| {
         if !std::mem::replace(&mut registered, true) {
             guest.is_served_by(cx.waker());
@@ -78,15 +78,24 @@ pub(crate) async fn serve_streams(
                 return Poll::Ready(());
             }
             let now = Instant::now();
-            let deadline = match busy.since_idle() {
-                _ if closing => return Poll::Pending,
-                _ if worker.guests.are_sent_home() => now,
-                Some(since) => since + limits.idle,
-                None => now + limits.idle,
+            let (stay, idle) = (worker.guests.stay(), busy.since_idle());
+            let deadline = match (closing, idle, stay) {
+                (None, _, Stay::Draining(_) | Stay::Stopping(_)) => now,
+                (None, ..) if busy.has_had(limits.requests_per_connection) => now,
+                (None, Some(since), Stay::Welcome) => since + limits.idle,
+                (None, None, Stay::Welcome) => now + limits.idle,
+                // The goodbye may never be answered, or not even be read.
+                (Some(said), Some(since), Stay::Stopping(_)) => since.max(said) + limits.farewell,
+                (Some(said), Some(since), _) => since.max(said) + limits.head,
+                (Some(_), None, _) => now + limits.head,
             };
             ready!(watch.poll(cx, deadline));
-            closing = true;
-            connection.as_mut().graceful_shutdown();
+            if closing.is_none() {
+                closing = Some(now);
+                connection.as_mut().graceful_shutdown();
+            } else if idle.is_some() {
+                return Poll::Ready(());
+            }
         }
     })
     .await;
@@ -96,12 +105,19 @@ pub(crate) async fn serve_streams(
 #[derive(Debug)]
 struct Busy {
     streams: Cell<usize>,
+    /// How many were opened in all.
+    opened: Cell<u32>,
     idle_since: Cell<Instant>,
 }
 
 impl Busy {
     fn new() -> Self {
-        Self { streams: Cell::new(0), idle_since: Cell::new(Instant::now()) }
+        let (streams, opened) = (Cell::new(0), Cell::new(0));
+        Self { streams, opened, idle_since: Cell::new(Instant::now()) }
+    }
+
+    fn has_had(&self, most: u32) -> bool {
+        self.opened.get() >= most
     }
 
     fn since_idle(&self) -> Option<Instant> {
@@ -115,6 +131,7 @@ struct Open(Rc<Busy>);
 impl Open {
     fn new(busy: Rc<Busy>) -> Self {
         busy.streams.set(busy.streams.get() + 1);
+        busy.opened.set(busy.opened.get().saturating_add(1));
         Self(busy)
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -5,6 +7,8 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use toehold_proxy::Limits;
 
 use crate::origin::{Origin, Parts, raw};
 use crate::stage::{Stage, of, routes, stable};
@@ -12,6 +16,12 @@ use crate::tls::{certificates, made, meet, trusting};
 
 /// A visitor who speaks HTTP/2.
 pub(crate) struct Visitor(SendRequest<Parts>);
+
+/// Limits that are soon reached.
+fn short() -> Limits {
+    let brief = Duration::from_millis(200);
+    Limits { idle: brief, head: brief, write_stall: brief, ..Limits::default() }
+}
 
 impl Visitor {
     pub(crate) async fn of(stage: &Stage) -> Self {
@@ -262,4 +272,36 @@ async fn an_answer_that_ends_with_its_connection_is_whole_only_where_that_ends_w
     }
     // A request behind them is answered on the same connection.
     visitor.0.ready().await.expect("it is open");
+}
+
+#[tokio::test]
+async fn a_visitor_who_says_nothing_or_never_says_goodbye_is_let_go() {
+    let stage = Stage::with(short()).await;
+    let shop = made(&["shop.localhost"]);
+    stage.certify(certificates(1, &[&shop])).await.expect("they are shown");
+    let connector = trusting(&[&shop], &["h2"]);
+    // The second begins as it must (an empty SETTINGS), and answers nothing from then on.
+    for says in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] {
+        let met = meet(&connector, stage.tls_addr, "shop.localhost").await;
+        let mut stream = met.expect("it is met");
+        stream.write_all(says).await.expect("the proxy reads");
+        let mut heard = Vec::new();
+        let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut heard)).await;
+        // How is its own affair.
+        let _ = ended.expect("it is let go");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_ends_once_it_has_had_its_requests() {
+    let stage =
+        Stage::with(Limits { requests_per_connection: 3, ..Limits::default() }).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for _ in 0..3 {
+        assert_eq!(text(visitor.ask(get("/")).await).await, "web.1");
+    }
+    let over = async { while visitor.0.send_request(get("/")).await.is_ok() {} };
+    timeout(Duration::from_secs(10), over).await.expect("it ends");
 }
