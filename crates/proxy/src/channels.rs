@@ -21,6 +21,10 @@ use crate::limits::Limits;
 const ASK_AFTER: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// How much of an answer an instance may send ahead, in bytes, and the same for all answers of a
+/// connection: no bound, since calls that nobody reads would use it up for those of others.
+const WINDOW: (u32, u32) = (256 * 1024, (1 << 31) - 1);
+
 /// The connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Channels {
@@ -78,6 +82,8 @@ impl Channels {
             let mut builder = Builder::new(Here);
             builder
                 .timer(TokioTimer::new())
+                .initial_stream_window_size(WINDOW.0)
+                .initial_connection_window_size(WINDOW.1)
                 .keep_alive_interval(ASK_AFTER)
                 .keep_alive_timeout(ANSWER);
             builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)

@@ -38,6 +38,9 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// How much of a body a visitor may send ahead, for a stream and for all of them, in bytes.
 const WINDOW: (u32, u32) = (256 * 1024, 1024 * 1024);
 
+/// How much of an answer waits to be sent that the visitor has room for, for each stream, in bytes.
+const MAX_SENT_AHEAD: usize = 64 * 1024;
+
 /// Serves one connection until it ends.
 pub(crate) async fn serve_streams(
     worker: Rc<Worker>,
@@ -53,6 +56,7 @@ pub(crate) async fn serve_streams(
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(WINDOW.0)
         .initial_connection_window_size(WINDOW.1)
+        .max_send_buf_size(MAX_SENT_AHEAD)
         .keep_alive_interval(ASK_AFTER)
         .keep_alive_timeout(ANSWER);
     let busy = Rc::new(Busy::new());

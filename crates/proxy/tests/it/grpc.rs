@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -8,8 +9,10 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use toehold_core::wire::proxy::ProxyReport;
 use toehold_proxy::Limits;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::h2::{Visitor, request};
 use crate::origin::{Origin, Parts};
@@ -44,6 +47,9 @@ async fn said_back(request: Request<Incoming>) -> Result<Response<Parts>, Infall
             }
         }
     });
+    if headers.contains_key("x-much") {
+        parts = Parts::all(vec![b'x'; 3_000_000].into());
+    }
     let mut response = Response::new(parts);
     response.headers_mut().insert("content-type", headers["content-type"].clone());
     Ok(response)
@@ -149,4 +155,34 @@ async fn a_call_has_a_line_in_the_access_log_when_it_is_through() {
         (&line["status"], &line["bytes"], &line["whole"]),
         (&200.into(), &12.into(), &true.into())
     );
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_do_not_keep_others_from_theirs() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    // More visitors than threads, each with more than one.
+    let mut unread = Vec::new();
+    for _ in 0..6 {
+        let mut visitor = Visitor::of(&stage).await;
+        for _ in 0..4 {
+            let mut much = call(Parts::all("x".into()));
+            much.headers_mut().insert("x-much", HeaderValue::from_static("1"));
+            unread.push(visitor.ask(much).await);
+        }
+    }
+    let ahead =
+        |it: &ProxyReport| of(it, &one).is_some_and(|it| it.bytes_out + it.bytes_in > 20_000_000);
+    stage.report("as much as may be sent ahead", ahead).await;
+    for _ in 0..6 {
+        let mut visitor = Visitor::of(&stage).await;
+        let answering = async {
+            let answer = visitor.ask(call(Parts::all("x".into()))).await;
+            answer.into_body().collect().await.expect("it ends well").to_bytes()
+        };
+        let said = timeout(Duration::from_secs(10), answering).await;
+        assert_eq!(said.expect("it is answered"), "x");
+    }
 }

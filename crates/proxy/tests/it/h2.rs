@@ -6,9 +6,9 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use toehold_proxy::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use toehold_proxy::Limits;
 
 use crate::origin::{Origin, Parts, raw};
 use crate::stage::{Stage, of, routes, stable};
@@ -294,8 +294,7 @@ async fn a_visitor_who_says_nothing_or_never_says_goodbye_is_let_go() {
 
 #[tokio::test]
 async fn a_connection_ends_once_it_has_had_its_requests() {
-    let stage =
-        Stage::with(Limits { requests_per_connection: 3, ..Limits::default() }).await;
+    let stage = Stage::with(Limits { requests_per_connection: 3, ..Limits::default() }).await;
     let one = Origin::start(1);
     stage.apply(routes(1, vec![stable(1, &[&one])])).await;
     let mut visitor = Visitor::of(&stage).await;
