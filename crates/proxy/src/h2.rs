@@ -1,5 +1,7 @@
 //! A connection of HTTP/2: each of its streams is a request.
 
+mod held;
+
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::grpc::{self, Call};
 use crate::guests::{Guest, Stay};
-use crate::here::Here;
+use crate::h2::held::{Held, Streams};
 use crate::serve::serve;
 use crate::socket::Socket;
 use crate::stream::{Piece, Said, Stream};
@@ -49,7 +51,9 @@ pub(crate) async fn serve_streams(
     guest: Guest,
 ) {
     let limits = worker.shared.limits;
-    let mut builder = Builder::new(Here);
+    let (busy, next) = (Rc::new(Busy::new()), Rc::<RefCell<Rc<Held>>>::default());
+    let streams = Streams { next: next.clone(), busy: busy.clone(), stall: limits.write_stall };
+    let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
@@ -59,12 +63,14 @@ pub(crate) async fn serve_streams(
         .max_send_buf_size(MAX_SENT_AHEAD)
         .keep_alive_interval(ASK_AFTER)
         .keep_alive_timeout(ANSWER);
-    let busy = Rc::new(Busy::new());
     let service = {
         let (worker, busy, peer) = (worker.clone(), busy.clone(), peer.clone());
         service_fn(move |request| {
+            let held = Rc::new(Held::default());
+            // The work on this stream is begun right behind this.
+            next.replace(held.clone());
             // Apart, since the library moves what it is given several times.
-            Box::pin(answer(worker.clone(), peer.clone(), busy.clone(), request))
+            Box::pin(answer(worker.clone(), peer.clone(), Open::new(busy.clone(), held), request))
         })
     };
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -85,6 +91,8 @@ pub(crate) async fn serve_streams(
             let (stay, idle) = (worker.guests.stay(), busy.since_idle());
             let deadline = match (closing, idle, stay) {
                 (None, _, Stay::Draining(_) | Stay::Stopping(_)) => now,
+                // It may come again; this one keeps what it does not take in.
+                (None, ..) if busy.has_stalled.get() => now,
                 (None, ..) if busy.has_had(limits.requests_per_connection) => now,
                 (None, Some(since), Stay::Welcome) => since + limits.idle,
                 (None, None, Stay::Welcome) => now + limits.idle,
@@ -111,13 +119,20 @@ struct Busy {
     streams: Cell<usize>,
     /// How many were opened in all.
     opened: Cell<u32>,
+    /// One was given up because its visitor took nothing in.
+    has_stalled: Cell<bool>,
     idle_since: Cell<Instant>,
 }
 
 impl Busy {
     fn new() -> Self {
         let (streams, opened) = (Cell::new(0), Cell::new(0));
-        Self { streams, opened, idle_since: Cell::new(Instant::now()) }
+        let idle_since = Cell::new(Instant::now());
+        Self { streams, opened, has_stalled: Cell::new(false), idle_since }
+    }
+
+    fn stalls(&self) {
+        self.has_stalled.set(true);
     }
 
     fn has_had(&self, most: u32) -> bool {
@@ -130,13 +145,13 @@ impl Busy {
 }
 
 /// A stream that is open for as long as this lives.
-struct Open(Rc<Busy>);
+struct Open(Rc<Busy>, Rc<Held>);
 
 impl Open {
-    fn new(busy: Rc<Busy>) -> Self {
+    fn new(busy: Rc<Busy>, held: Rc<Held>) -> Self {
         busy.streams.set(busy.streams.get() + 1);
         busy.opened.set(busy.opened.get().saturating_add(1));
-        Self(busy)
+        Self(busy, held)
     }
 }
 
@@ -151,16 +166,15 @@ impl Drop for Open {
 async fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
-    busy: Rc<Busy>,
+    open: Open,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
-    let open = Open::new(busy);
     if grpc::is_call(&request) {
         let response = Box::pin(grpc::call(worker, peer, request)).await;
-        return Ok(response.map(|call| Answer::Call(call, open)));
+        return Ok(response.map(|call| Answer { kind: Kind::Call(call), open }));
     }
-    let response = by_engine(worker, peer, open, request).await;
-    Ok(response.map(Answer::Engine))
+    let response = by_engine(worker, peer, request).await;
+    Ok(response.map(|rest| Answer { kind: Kind::Engine(rest), open }))
 }
 
 /// The engine works on a request until the head of the answer is there; the rest of its work is done
@@ -168,13 +182,12 @@ async fn answer(
 async fn by_engine(
     worker: Rc<Worker>,
     peer: Rc<str>,
-    open: Open,
     request: Request<Incoming>,
 ) -> Response<Rest> {
     let (stream, said) = Stream::new(request);
     let socket = Socket::Stream(Box::new(stream));
     let serving = Box::pin(serve(worker, socket, peer, None));
-    let mut rest = Rest { serving: Some(serving), said, _open: open };
+    let mut rest = Rest { serving: Some(serving), said };
     let head = poll_fn(|cx| {
         rest.work(cx);
         let head = rest.said.borrow_mut().head();
@@ -195,11 +208,17 @@ async fn by_engine(
 }
 
 /// The body of an answer.
-enum Answer {
+struct Answer {
+    kind: Kind,
+    open: Open,
+}
+
+/// Whose answer it is.
+enum Kind {
     /// The engine's.
     Engine(Rest),
     /// An instance's, to a call of gRPC.
-    Call(Call, #[expect(dead_code, reason = "it counts by being there")] Open),
+    Call(Call),
 }
 
 impl Body for Answer {
@@ -210,18 +229,24 @@ impl Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.get_mut() {
-            Self::Engine(rest) => rest.poll(cx).map(|it| it.map(|it| it.map_err(Into::into))),
-            Self::Call(call, _) => {
+        let Self { kind, open: Open(_, held) } = self.get_mut();
+        held.ends();
+        let frame = match kind {
+            Kind::Engine(rest) => rest.poll(cx).map(|it| it.map(|it| it.map_err(Into::into))),
+            Kind::Call(call) => {
                 Pin::new(call).poll_frame(cx).map(|it| it.map(|it| it.map_err(Into::into)))
             }
+        };
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            held.begins();
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Engine(rest) => rest.said.borrow().is_over(),
-            Self::Call(call, _) => call.is_end_stream(),
+        match &self.kind {
+            Kind::Engine(rest) => rest.said.borrow().is_over(),
+            Kind::Call(call) => call.is_end_stream(),
         }
     }
 }
@@ -231,7 +256,6 @@ struct Rest {
     /// The engine's work; `None` once it is done.
     serving: Option<Pin<Box<dyn Future<Output = ()>>>>,
     said: Rc<RefCell<Said>>,
-    _open: Open,
 }
 
 /// The answer broke off.

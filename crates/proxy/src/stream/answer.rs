@@ -12,6 +12,9 @@ use toehold_http::{Answer, Body, Name, fields};
 /// more from the instance.
 const MOST_BYTES: usize = 64 * 1024;
 
+/// The most content that is handed over at once: a visitor takes it in, or is held to do nothing.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// What was said and not sent yet.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -26,6 +29,8 @@ pub(crate) struct Said {
     /// What is still to come of the body; `None` before the head is whole.
     body: Option<Body>,
     content: Vec<u8>,
+    /// What came before that and is being handed over.
+    going: Bytes,
     trailer: Vec<u8>,
 }
 
@@ -49,6 +54,7 @@ impl Said {
             head: None,
             body: None,
             content: Vec::new(),
+            going: Bytes::new(),
             trailer: Vec::new(),
         }
     }
@@ -56,7 +62,7 @@ impl Said {
     /// Takes what was written, as far as there is room.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.body.is_some() {
-            if self.content.len() >= MOST_BYTES {
+            if self.going.len() + self.content.len() >= MOST_BYTES {
                 return Poll::Pending;
             }
             return Poll::Ready(self.take_body(bytes).map(|()| bytes.len()));
@@ -107,8 +113,12 @@ impl Said {
 
     /// What is to be sent next; `None`: nothing yet.
     pub(crate) fn next(&mut self) -> Option<Piece> {
-        if !self.content.is_empty() {
-            return Some(Piece::Content(std::mem::take(&mut self.content).into()));
+        if self.going.is_empty() {
+            self.going = std::mem::take(&mut self.content).into();
+        }
+        if !self.going.is_empty() {
+            let most = self.going.len().min(PIECE_BYTES);
+            return Some(Piece::Content(self.going.split_to(most)));
         }
         if !self.body.as_ref()?.has_ended() {
             return None;
@@ -135,7 +145,8 @@ impl Said {
     /// Whether nothing more is to be sent.
     pub(crate) fn is_over(&self) -> bool {
         let ended = self.body.as_ref().is_some_and(Body::has_ended);
-        self.heard && ended && self.content.is_empty() && self.trailer.is_empty()
+        let empty = self.content.is_empty() && self.going.is_empty();
+        self.heard && ended && empty && self.trailer.is_empty()
     }
 }
 

@@ -304,3 +304,25 @@ async fn a_connection_ends_once_it_has_had_its_requests() {
     let over = async { while visitor.0.send_request(get("/")).await.is_ok() {} };
     timeout(Duration::from_secs(10), over).await.expect("it ends");
 }
+
+#[tokio::test]
+async fn a_visitor_who_takes_nothing_in_keeps_neither_an_instance_nor_its_connection() {
+    let stage = Stage::with(short()).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    // The library reads ahead, but not as much as all of them.
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        unread.push(visitor.ask(get("/large")).await);
+    }
+    let over = |it: &_| of(it, &one).is_some_and(|it| it.started == 4 && it.in_flight == 0);
+    stage.report("none in flight", over).await;
+    let ended = async { while visitor.0.send_request(get("/")).await.is_ok() {} };
+    timeout(Duration::from_secs(10), ended).await.expect("the connection ends");
+    let mut cut = 0;
+    for answer in unread {
+        cut += usize::from(answer.into_body().collect().await.is_err());
+    }
+    assert!(cut > 0, "an answer that was given up looks whole");
+}
