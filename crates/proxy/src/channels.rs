@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::grpc::Sent;
 use crate::here::Here;
 use crate::instance::Instance;
 use crate::limits::Limits;
@@ -28,14 +29,14 @@ const WINDOW: (u32, u32) = (256 * 1024, (1 << 31) - 1);
 /// The connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Channels {
-    open: RefCell<HashMap<u64, SendRequest<Incoming>>>,
+    open: RefCell<HashMap<u64, SendRequest<Sent>>>,
     connect: Duration,
 }
 
 /// Why a call was not answered.
 pub(crate) enum Failure {
     /// Nothing was sent, and why.
-    Unsent(Box<Request<Incoming>>, String),
+    Unsent(Box<Request<Sent>>, String),
     /// It may have been carried out.
     Sent(hyper::Error),
 }
@@ -49,7 +50,7 @@ impl Channels {
     pub(crate) async fn send(
         &self,
         instance: &Instance,
-        mut request: Request<Incoming>,
+        mut request: Request<Sent>,
     ) -> Result<Response<Incoming>, Failure> {
         let kept = self.open.borrow().get(&instance.key).filter(|it| !it.is_closed()).cloned();
         if let Some(mut channel) = kept {
@@ -74,7 +75,7 @@ impl Channels {
         })
     }
 
-    async fn open(&self, instance: &Instance) -> Result<SendRequest<Incoming>, String> {
+    async fn open(&self, instance: &Instance) -> Result<SendRequest<Sent>, String> {
         let why = |error: &dyn std::error::Error| format!("it cannot be reached: {error}");
         let opening = async {
             let stream = TcpStream::connect(instance.addr).await?;

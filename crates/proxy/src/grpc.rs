@@ -4,13 +4,14 @@
 mod body;
 mod head;
 mod note;
+mod sent;
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use tokio::time::timeout_at;
 
 use crate::channels::Failure;
@@ -23,6 +24,7 @@ use crate::route::{Aim, App, Choice, Tried, choose};
 use crate::worker::Worker;
 
 pub(crate) use crate::grpc::body::Call;
+pub(crate) use crate::grpc::sent::Sent;
 
 /// The most instances that a call is tried at. Only what nothing was sent of is tried again.
 const MAX_TRIES: usize = 3;
@@ -35,7 +37,9 @@ const DEADLINE_EXCEEDED: &str = "4";
 pub(crate) fn is_call(request: &Request<Incoming>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     // `application/grpc-web` is made for HTTP/1.1 and goes its way.
-    kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"))
+    let is_it =
+        kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"));
+    is_it && request.method() == Method::POST
 }
 
 /// Passes a call on. Where no instance answers, gRPC has a way of its own to say so.
@@ -70,7 +74,9 @@ async fn pass(
     note: &mut Note,
 ) -> Result<Response<Coming>, (Page, &'static str)> {
     let table = worker.table();
-    let said = request.uri().host().unwrap_or_default();
+    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+    // A name and a password before the host are nothing that an app is told (RFC 9113, 8.3.1).
+    let said = if authority.contains('@') { "" } else { authority };
     let app = table.app(&host::name(said)).ok_or((Page::NO_APP, UNAVAILABLE))?.clone();
     app.meter.earn(worker.index);
     head::to_instance(&mut request, peer, id);
@@ -87,9 +93,12 @@ async fn pass(
 async fn tries(
     worker: &Rc<Worker>,
     app: &App,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     note: &mut Note,
 ) -> Result<Response<Coming>, (Page, &'static str)> {
+    let (parts, incoming) = request.into_parts();
+    let (sent, whole) = Sent::new(incoming);
+    let mut request = Request::from_parts(parts, sent);
     let mut tried = Tried::default();
     for _ in 0..MAX_TRIES {
         let (at_us, random) = (clock::now_us(), || fastrand::u64(..));
@@ -107,18 +116,21 @@ async fn tries(
                 return Ok(answered(worker, &choice, flight, (sent, at_us), response));
             }
             Ok(Err(failure)) => failure,
+            // Where the visitor has not said all of it, no instance is to blame for what comes of it.
+            Err(_) if !whole.get() => return Err((Page::UPLOAD_TOO_SLOW, DEADLINE_EXCEEDED)),
             Err(_) => {
                 meter.failed(worker.index);
                 return Err((Page::TOO_SLOW, DEADLINE_EXCEEDED));
             }
         };
-        meter.failed(worker.index);
         match failure {
             Failure::Unsent(again, why) => {
+                meter.failed(worker.index);
                 worker.shared.set_aside(&choice.instance, &why);
                 request = *again;
             }
             Failure::Sent(error) => {
+                meter.failed(worker.index);
                 tracing::debug!(%error, instance.id = %choice.instance.id, "a call broke off");
                 return Err((Page::BROKEN, UNAVAILABLE));
             }

@@ -22,8 +22,10 @@ pub(super) fn to_instance(request: &mut Request<Incoming>, peer: &str, id: &Head
     let fields = request.headers_mut();
     let claims = |name: &HeaderName| {
         let kind = Name::of(name.as_str());
-        matches!(kind, Name::Claim | Name::RequestId | Name::HopByHop | Name::Host)
-            || forced::is_header(name.as_str())
+        matches!(
+            kind,
+            Name::Claim | Name::RequestId | Name::HopByHop | Name::Host | Name::Confusing
+        ) || forced::is_header(name.as_str())
     };
     let found: Vec<HeaderName> = fields.keys().filter(|name| claims(name)).cloned().collect();
     for name in found {

@@ -32,6 +32,10 @@ async fn echo(origin: &mut Origin) {
 }
 
 async fn said_back(request: Request<Incoming>) -> Result<Response<Parts>, Infallible> {
+    if request.headers().contains_key("x-never") {
+        let _ = request.into_body().collect().await;
+        return std::future::pending().await;
+    }
     let headers = request.headers().clone();
     let (sender, mut parts) = Parts::new();
     parts.trailers = HeaderMap::from_iter([
@@ -185,4 +189,49 @@ async fn answers_that_nobody_reads_do_not_keep_others_from_theirs() {
         let said = timeout(Duration::from_secs(10), answering).await;
         assert_eq!(said.expect("it is answered"), "x");
     }
+}
+
+#[tokio::test]
+async fn a_visitor_who_does_not_end_its_call_is_no_failure_of_an_instance() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    let mut soon = routes(1, vec![stable(1, &[&one])]);
+    soon.apps[0].timeout = Duration::from_millis(300);
+    stage.apply(soon).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for (whole, failed) in [(false, 0), (true, 1)] {
+        let (sender, body) = Parts::new();
+        let mut asked = call(body);
+        asked.headers_mut().insert("x-never", HeaderValue::from_static("1"));
+        let held = Some(sender).filter(|_| !whole);
+        let answer = visitor.ask(asked).await;
+        assert_eq!(answer.headers()["grpc-status"], "4", "{whole}");
+        drop(held);
+        let begun = 1 + u64::from(whole);
+        let counted = |it: &ProxyReport| {
+            of(it, &one).is_some_and(|it| it.started == begun && it.failed == failed)
+        };
+        stage.report("counted", counted).await;
+    }
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_call_goes_to_no_instance_by_http_2() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let mut get = call(Parts::all("".into()));
+    *get.method_mut() = Method::GET;
+    // An instance of HTTP/1.1 answers it.
+    assert_eq!(visitor.ask(get).await.status(), 200);
+    let mut tunnel = call(Parts::all("".into()));
+    *tunnel.method_mut() = Method::CONNECT;
+    *tunnel.uri_mut() = "shop.localhost:443".parse().expect("it is an authority");
+    assert!(visitor.ask(tunnel).await.status().is_client_error());
+    let mut named = call(Parts::all("".into()));
+    *named.uri_mut() = "https://me:secret@shop.localhost/a.B/C".parse().expect("an address");
+    assert_eq!(visitor.ask(named).await.headers()["grpc-status"], "14");
+    assert_eq!(one.requests(), 1);
 }
