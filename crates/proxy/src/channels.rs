@@ -1,5 +1,7 @@
 //! Connections of HTTP/2 to instances: one for each, shared by all calls of a thread.
 
+mod sent;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::grpc::Sent;
+pub(crate) use crate::channels::sent::Sent;
 use crate::here::Here;
 use crate::instance::Instance;
 use crate::limits::Limits;

@@ -4,7 +4,6 @@
 mod body;
 mod head;
 mod note;
-mod sent;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -14,7 +13,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response};
 use tokio::time::timeout_at;
 
-use crate::channels::Failure;
+use crate::channels::{Failure, Sent};
 use crate::clock;
 use crate::grpc::note::Note;
 use crate::host;
@@ -24,7 +23,6 @@ use crate::route::{Aim, App, Choice, Tried, choose};
 use crate::worker::Worker;
 
 pub(crate) use crate::grpc::body::Call;
-pub(crate) use crate::grpc::sent::Sent;
 
 /// The most instances that a call is tried at. Only what nothing was sent of is tried again.
 const MAX_TRIES: usize = 3;

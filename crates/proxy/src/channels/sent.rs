@@ -16,7 +16,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn new(incoming: Incoming) -> (Self, Rc<Cell<bool>>) {
+    pub(crate) fn new(incoming: Incoming) -> (Self, Rc<Cell<bool>>) {
         let whole = Rc::new(Cell::new(incoming.is_end_stream()));
         (Self { incoming, whole: whole.clone() }, whole)
     }
