@@ -3,7 +3,7 @@
 mod sent;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ const WINDOW: (u32, u32) = (256 * 1024, (1 << 31) - 1);
 #[derive(Debug)]
 pub(crate) struct Channels {
     open: RefCell<HashMap<u64, SendRequest<Sent>>>,
+    /// The instances that have answered a call.
+    speak: RefCell<HashSet<u64>>,
     connect: Duration,
 }
 
@@ -41,15 +43,42 @@ pub(crate) enum Failure {
     Unsent(Box<Request<Sent>>, String),
     /// It may have been carried out.
     Sent(hyper::Error),
+    /// It broke off, and has answered no call yet: it seems to speak HTTP/1.1 alone, and whoever
+    /// calls it nevertheless shows nothing but that.
+    Unspoken(hyper::Error),
+}
+
+impl Failure {
+    fn unspoken(self) -> Self {
+        match self {
+            Self::Sent(error) => Self::Unspoken(error),
+            other => other,
+        }
+    }
 }
 
 impl Channels {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { open: RefCell::default(), connect: limits.connect }
+        Self { open: RefCell::default(), speak: RefCell::default(), connect: limits.connect }
     }
 
     /// Sends a call and waits for the head of its answer.
     pub(crate) async fn send(
+        &self,
+        instance: &Instance,
+        request: Request<Sent>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let sent = self.try_send(instance, request).await;
+        let speaks = self.speak.borrow().contains(&instance.key);
+        match &sent {
+            Ok(_) if !speaks => _ = self.speak.borrow_mut().insert(instance.key),
+            Err(Failure::Sent(_)) if !speaks => return sent.map_err(Failure::unspoken),
+            _ => {}
+        }
+        sent
+    }
+
+    async fn try_send(
         &self,
         instance: &Instance,
         mut request: Request<Sent>,
@@ -69,11 +98,13 @@ impl Channels {
             Ok(channel) => channel,
             Err(why) => return Err(Failure::Unsent(Box::new(request), why)),
         };
-        channel.try_send_request(request).await.map_err(|mut failed| match failed.take_message() {
-            Some(unsent) => {
+        let sent = channel.try_send_request(request).await;
+        let speaks = self.speak.borrow().contains(&instance.key);
+        sent.map_err(|mut failed| match failed.take_message() {
+            Some(unsent) if speaks => {
                 Failure::Unsent(Box::new(unsent), "it closed a connection at once".to_owned())
             }
-            None => Failure::Sent(failed.into_error()),
+            Some(_) | None => Failure::Sent(failed.into_error()),
         })
     }
 
@@ -109,5 +140,6 @@ impl Channels {
     /// on.
     pub(crate) fn sweep(&self, serves: impl Fn(u64) -> bool) {
         self.open.borrow_mut().retain(|&key, channel| !channel.is_closed() && serves(key));
+        self.speak.borrow_mut().retain(|&key| serves(key));
     }
 }

@@ -127,6 +127,10 @@ async fn tries(
                 worker.shared.set_aside(&choice.instance, &why);
                 request = *again;
             }
+            Failure::Unspoken(error) => {
+                tracing::debug!(%error, instance.id = %choice.instance.id, "it takes no calls");
+                return Err((Page::BROKEN, UNAVAILABLE));
+            }
             Failure::Sent(error) => {
                 meter.failed(worker.index);
                 tracing::debug!(%error, instance.id = %choice.instance.id, "a call broke off");

@@ -235,3 +235,19 @@ async fn what_only_looks_like_a_call_goes_to_no_instance_by_http_2() {
     assert_eq!(visitor.ask(named).await.headers()["grpc-status"], "14");
     assert_eq!(one.requests(), 1);
 }
+
+#[tokio::test]
+async fn calls_to_an_app_that_does_not_speak_it_are_held_against_no_instance() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    for _ in 0..20 {
+        let answer = visitor.ask(call(Parts::all("x".into()))).await;
+        assert_eq!(answer.headers()["grpc-status"], "14");
+    }
+    assert_eq!(visitor.ask(request(Method::GET, "/", "")).await.status(), 200);
+    let counted = |it: &ProxyReport| of(it, &one).is_some_and(|it| it.answered[1] == 1);
+    let report = stage.report("the request", counted).await;
+    assert_eq!(of(&report, &one).expect("it is routed").failed, 0);
+}
