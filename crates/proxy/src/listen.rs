@@ -25,6 +25,9 @@ use crate::worker::Worker;
 /// How long accepting rests after it failed for want of something.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the request of a visitor who is turned away is waited for.
+const REQUEST: Duration = Duration::from_millis(50);
+
 /// Shares sockets out: each thread accepts at each address. Where an address has several sockets
 /// (one for each core, as `SO_REUSEPORT` allows) each is used; where it has too few, threads share.
 pub(crate) fn share_out(
@@ -101,9 +104,11 @@ async fn accept_at(worker: &Rc<Worker>, listener: &TcpListener, tls: Option<&Arc
                         let meeting = meet(worker, config.clone(), stream, peer, guest);
                         tokio::task::spawn_local(meeting);
                     }
-                    (None, _) => {
+                    (None, None) => {
                         tokio::task::spawn_local(turn_away(stream));
                     }
+                    // It would have to be met by TLS before it could be told.
+                    (None, Some(_)) => {}
                 }
             }
             // The visitor went away before it was its turn.
@@ -154,6 +159,10 @@ async fn turn_away(mut stream: TcpStream) {
     };
     // Whether it heard is its own affair.
     let _ = timeout(Duration::from_secs(1), said).await;
+    // Its request is on its way or there: left unread, it would take the answer along.
+    let _ = timeout(REQUEST, stream.readable()).await;
+    let mut space = [0; 4096];
+    while matches!(stream.try_read(&mut space), Ok(1..)) {}
 }
 
 #[cfg(test)]
