@@ -14,10 +14,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub(crate) use crate::channels::sent::Sent;
 use crate::here::Here;
 use crate::instance::Instance;
 use crate::limits::Limits;
+
+pub(crate) use crate::channels::sent::Sent;
 
 /// How long an instance may say nothing while calls are under way before it is asked whether it is
 /// still there, and how long it may take to say so.

@@ -34,9 +34,9 @@ const DEADLINE_EXCEEDED: &str = "4";
 /// Whether a request is a call.
 pub(crate) fn is_call(request: &Request<Incoming>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    // `application/grpc-web` is made for HTTP/1.1 and goes its way.
-    let is_it =
-        kind.strip_prefix(b"application/grpc").is_some_and(|rest| !rest.starts_with(b"-web"));
+    // `application/grpc-web` is made for HTTP/1.1 and goes its way, as does what only begins so.
+    let rest = kind.strip_prefix(b"application/grpc");
+    let is_it = rest.is_some_and(|rest| rest.first().is_none_or(|next| b"+; ".contains(next)));
     is_it && request.method() == Method::POST
 }
 

@@ -226,6 +226,11 @@ async fn what_only_looks_like_a_call_goes_to_no_instance_by_http_2() {
     *get.method_mut() = Method::GET;
     // An instance of HTTP/1.1 answers it.
     assert_eq!(visitor.ask(get).await.status(), 200);
+    for kind in ["application/grpc-web+proto", "application/grpcish"] {
+        let mut other = call(Parts::all("".into()));
+        other.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        assert!(!visitor.ask(other).await.headers().contains_key("grpc-status"), "{kind}");
+    }
     let mut tunnel = call(Parts::all("".into()));
     *tunnel.method_mut() = Method::CONNECT;
     *tunnel.uri_mut() = "shop.localhost:443".parse().expect("it is an authority");
@@ -233,7 +238,7 @@ async fn what_only_looks_like_a_call_goes_to_no_instance_by_http_2() {
     let mut named = call(Parts::all("".into()));
     *named.uri_mut() = "https://me:secret@shop.localhost/a.B/C".parse().expect("an address");
     assert_eq!(visitor.ask(named).await.headers()["grpc-status"], "14");
-    assert_eq!(one.requests(), 1);
+    assert_eq!(one.requests(), 3);
 }
 
 #[tokio::test]
