@@ -8,7 +8,7 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -256,6 +256,14 @@ struct Rest {
     /// The engine's work; `None` once it is done.
     serving: Option<Pin<Box<dyn Future<Output = ()>>>>,
     said: Rc<RefCell<Said>>,
+}
+
+impl Drop for Rest {
+    /// Where the engine is at work its visitor has left: it says so to the access log.
+    fn drop(&mut self) {
+        self.said.borrow_mut().leaves();
+        self.work(&mut Context::from_waker(Waker::noop()));
+    }
 }
 
 /// The answer broke off.

@@ -38,6 +38,9 @@ impl Stream {
         cx: &mut Context<'_>,
         space: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        if self.said.borrow().has_left() {
+            return Poll::Ready(Ok(0));
+        }
         let read = self.asked.poll_read(cx, space);
         if self.asked.has_ended() {
             self.said.borrow_mut().heard = true;
@@ -52,6 +55,6 @@ impl Stream {
 
     /// It will not end as if all had been said.
     pub(crate) fn give_up(&self) {
-        self.said.borrow_mut().given_up = true;
+        self.said.borrow_mut().breaks_off();
     }
 }

@@ -21,8 +21,7 @@ pub(crate) struct Said {
     /// The request came to its end.
     pub(super) heard: bool,
     to_head: bool,
-    /// It was given up: its end is none.
-    pub(super) given_up: bool,
+    given_up: Option<By>,
     /// What came of the head, until it is whole.
     partial: Vec<u8>,
     head: Option<Response<()>>,
@@ -32,6 +31,13 @@ pub(crate) struct Said {
     /// What came before that and is being handed over.
     going: Bytes,
     trailer: Vec<u8>,
+}
+
+/// By whom an exchange was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Engine,
+    Visitor,
 }
 
 /// What is to be sent next of a body.
@@ -49,7 +55,7 @@ impl Said {
         Self {
             heard: false,
             to_head,
-            given_up: false,
+            given_up: None,
             partial: Vec::new(),
             head: None,
             body: None,
@@ -61,6 +67,9 @@ impl Said {
 
     /// Takes what was written, as far as there is room.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.has_left() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if self.body.is_some() {
             if self.going.len() + self.content.len() >= MOST_BYTES {
                 return Poll::Pending;
@@ -130,10 +139,24 @@ impl Said {
     /// The engine is through: where only that ends the answer, it has, unless it was given up.
     pub(crate) fn ends(&mut self) {
         if let Some(body @ Body::UntilClose) = &mut self.body
-            && !self.given_up
+            && self.given_up.is_none()
         {
             *body = Body::Ended;
         }
+    }
+
+    /// The visitor went away: whoever reads or writes hears of it.
+    pub(crate) const fn leaves(&mut self) {
+        self.given_up = Some(By::Visitor);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.given_up == Some(By::Visitor)
+    }
+
+    /// The engine goes away, and not everything was said: the end is none.
+    pub(super) const fn breaks_off(&mut self) {
+        self.given_up = Some(By::Engine);
     }
 
     /// Whether the request came to its end. One that is answered before it has goes on being read for

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::origin::{Origin, Parts, raw};
-use crate::stage::{Stage, of, routes, stable};
+use crate::stage::{Stage, eventually, of, routes, stable};
 use crate::tls::{certificates, made, meet, trusting};
 
 /// A visitor who speaks HTTP/2.
@@ -201,6 +201,11 @@ async fn a_visitor_who_gives_up_a_stream_leaves_nothing_in_flight() {
     let report = stage
         .report("gone", |it| of(it, &one).is_some_and(|it| it.started == 1 && it.in_flight == 0));
     assert_eq!(of(&report.await, &one).expect("it is routed").failed, 0);
+    let log = stage.dir.path().join("access.log");
+    let line = eventually("its line", || async {
+        std::fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'))
+    });
+    assert!(line.await.contains("499"), "the access log does not know of it");
 }
 
 #[tokio::test]
@@ -325,4 +330,20 @@ async fn a_visitor_who_takes_nothing_in_keeps_neither_an_instance_nor_its_connec
         cut += usize::from(answer.into_body().collect().await.is_err());
     }
     assert!(cut > 0, "an answer that was given up looks whole");
+}
+
+#[tokio::test]
+async fn a_proxy_stops_whatever_a_visitor_waits_for() {
+    let brief = Duration::from_millis(200);
+    let stage = Stage::with(Limits { shutdown: brief, ..Limits::default() }).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let under_way = visitor.ask(get("/stream")).await;
+    let mut sender = visitor.0.clone();
+    let waits = tokio::spawn(async move { sender.send_request(get("/hold")).await.is_err() });
+    stage.report("both", |it| of(it, &one).is_some_and(|it| it.in_flight == 2)).await;
+    stage.stop().await;
+    assert!(waits.await.expect("no panic"));
+    under_way.into_body().collect().await.expect_err("it was cut");
 }

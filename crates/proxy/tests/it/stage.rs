@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -114,7 +114,10 @@ impl Stage {
             threads: 2,
             limits,
             handover: Some(Handover { drains: drain, ready, takes_over: false, patience }),
-            access_log: access_log(dir.path()),
+            access_log: Some(AccessLog {
+                to: AccessTo::Path(dir.path().join("access.log")),
+                format: AccessFormat::Json,
+            }),
         };
         let token = stop.clone();
         let thread = Some(std::thread::spawn(move || run(settings, &token)));
@@ -244,13 +247,6 @@ impl Control {
         let writer = writer.as_mut().expect("the link is there");
         writer.write_all(&line).await.expect("the proxy reads");
     }
-}
-
-/// Where the folder has a file for one: a log with a line for each request.
-fn access_log(dir: &Path) -> Option<AccessLog> {
-    let path = dir.join("access.log");
-    let to = path.exists().then(|| AccessTo::Path(path))?;
-    Some(AccessLog { to, format: AccessFormat::Json })
 }
 
 /// Two sockets at one address, as for two cores.
