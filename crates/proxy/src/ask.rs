@@ -9,11 +9,12 @@ use toehold_core::model::{Number, Track};
 use toehold_http::{Framing, Name, Refusal, Request, Version, fields};
 
 use crate::access::Entry;
+use crate::clock;
 use crate::forced;
 use crate::headers::{self, Id, Told};
 use crate::host;
 use crate::page::{Form, Own, Page};
-use crate::route::App;
+use crate::route::{App, Table};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
 
@@ -48,6 +49,10 @@ pub(crate) struct Ask {
 /// Where a request goes.
 #[derive(Debug)]
 pub(crate) struct Goal {
+    /// When it was read, in microseconds since 1970: before the routes were looked at, so that
+    /// whoever came after they were swapped has seen the new ones.
+    pub(crate) at_us: u64,
+    pub(crate) table: Arc<Table>,
     pub(crate) app: Arc<App>,
     /// The track that the visitor names, and may.
     pub(crate) forced: Option<Track>,
@@ -127,6 +132,7 @@ impl Ask {
 }
 
 fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result<Goal, Own> {
+    let at_us = clock::now_us();
     let table = worker.table();
     let host = host::name(request.host.unwrap_or_default());
     // A CA comes by HTTP (RFC 8555, 8.3): it is answered before anyone is sent to HTTPS.
@@ -153,7 +159,7 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
         && app.is_split()
         && matches!(request.method, "GET" | "HEAD")
         && balance::is_fingerprinted(request.path);
-    Ok(Goal { app, forced, kept, idempotent, is_for_asset })
+    Ok(Goal { at_us, table, app, forced, kept, idempotent, is_for_asset })
 }
 
 /// The same by TLS. Who came to the usual port of HTTP goes to that of HTTPS, whatever ports they

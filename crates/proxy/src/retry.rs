@@ -49,7 +49,7 @@ impl From<Page> for Stop {
 pub(crate) struct Run<'a> {
     worker: &'a Rc<Worker>,
     goal: &'a Goal,
-    /// The routes that are looked at, once they were.
+    /// The routes that were looked at last.
     table: Arc<Table>,
     app: Arc<App>,
     begun: Instant,
@@ -74,16 +74,13 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// A request that came at this moment.
     pub(crate) fn new(worker: &'a Rc<Worker>, goal: &'a Goal, begun: Instant) -> Self {
-        // The moment before the routes: whoever began after they were swapped has seen the new
-        // ones.
-        let at_us = clock::now_us();
         Self {
             worker,
             goal,
-            table: worker.table(),
+            table: goal.table.clone(),
             app: goal.app.clone(),
             begun,
-            at_us,
+            at_us: goal.at_us,
             arm: goal.kept,
             tried: Tried::default(),
             unsent: 0,
@@ -105,9 +102,9 @@ impl<'a> Run<'a> {
         let repeatable = self.goal.idempotent && ask.upload.is_small();
         if repeatable && !ask.upload.has_come() {
             Box::pin(self.read_whole(visitor, ask)).await?;
+            // The body may have taken a while to arrive.
+            self.look()?;
         }
-        // The body may have taken a while to arrive.
-        self.look()?;
         loop {
             let choice = self.choose(visitor).await?;
             if self.beside != Beside::Asked {

@@ -215,29 +215,25 @@ impl Upload {
     }
 
     /// Reads what is left of the body and throws it away: the answer did not wait for it, and the
-    /// connection is for another request behind it. The answer is whether all of it came, within its
-    /// bounds.
-    pub(crate) async fn discard(&mut self, worker: &Worker, visitor: &mut Visitor) -> bool {
+    /// connection is for another request behind it. Not all of it may come within its bounds.
+    pub(crate) async fn discard(&mut self, worker: &Worker, visitor: &mut Visitor) {
         let until = Instant::now() + DISCARDED_WITHIN;
         let most = self.content + DISCARDED_BYTES;
         poll_fn(|cx| {
-            while !self.body.has_ended() {
+            while !self.body.has_ended() && self.content <= most {
                 let Scratch { read, .. } = &mut *worker.scratch();
                 let count = match self.poll_visitor(cx, visitor, read) {
                     Poll::Ready(Ok(count)) => count,
-                    Poll::Ready(Err(_)) => return Poll::Ready(false),
-                    Poll::Pending => return visitor.watch.poll(cx, until).map(|()| false),
+                    Poll::Ready(Err(_)) => break,
+                    Poll::Pending => return visitor.watch.poll(cx, until),
                 };
-                let Ok(taken) = self.body.take(&read[..count]) else { return Poll::Ready(false) };
+                let Ok(taken) = self.body.take(&read[..count]) else { break };
                 visitor.hold_first(&read[taken.bytes..count]);
                 self.content += taken.content;
-                if self.content > most {
-                    return Poll::Ready(false);
-                }
             }
-            Poll::Ready(true)
+            Poll::Ready(())
         })
-        .await
+        .await;
     }
 
     /// Sends the request to an instance, the body as it comes.
