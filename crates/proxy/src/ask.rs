@@ -141,8 +141,12 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
     {
         return Err(Own::Proof(proof));
     }
-    if !visitor.https && worker.shared.shown.redirects(&host) {
-        return Err(Own::Moved(by_tls(worker, request, &host)));
+    // Where TLS is spoken by something in front of this, whoever comes from there would be sent round
+    // in circles.
+    if let Some(port) = worker.shared.tls_port.filter(|_| !visitor.https)
+        && worker.shared.shown.redirects(&host)
+    {
+        return Err(Own::Moved(by_tls(port, request, &host)));
     }
     let app = table.app(&host).ok_or(Page::NO_APP)?.clone();
     let forced = forced::track(request, &app.track_key);
@@ -164,12 +168,9 @@ fn goal(worker: &Worker, visitor: &Visitor, request: &Request<'_, '_>) -> Result
 
 /// The same by TLS. Who came to the usual port of HTTP goes to that of HTTPS, whatever ports they
 /// lead to here.
-fn by_tls(worker: &Worker, request: &Request<'_, '_>, host: &str) -> String {
+fn by_tls(port: u16, request: &Request<'_, '_>, host: &str) -> String {
     let said_port = request.host.unwrap_or_default().trim_end_matches('.').len() > host.len();
-    let port = match worker.shared.tls_port.filter(|&port| said_port && port != 443) {
-        Some(port) => format!(":{port}"),
-        None => String::new(),
-    };
+    let port = if said_port && port != 443 { format!(":{port}") } else { String::new() };
     let path = if request.path == "*" { "/" } else { request.path };
     format!("https://{host}{port}{}{path}", request.slash)
 }

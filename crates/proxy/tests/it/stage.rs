@@ -76,20 +76,26 @@ impl Stage {
 
     /// In a folder that was used before, with or without a control plane.
     pub(crate) async fn again(limits: Limits, dir: Arc<TempDir>, control_plane: bool) -> Self {
-        Self::open(limits, Patience::default(), dir, control_plane).await
+        Self::open(limits, Patience::default(), dir, (control_plane, true)).await
+    }
+
+    /// One that speaks no TLS.
+    pub(crate) async fn without_tls() -> Self {
+        let dir = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self::open(Limits::default(), Patience::default(), dir, (true, false)).await
     }
 
     /// One that drains for so long at the most.
     pub(crate) async fn patient(patience: Patience) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a folder"));
-        Self::open(Limits::default(), patience, dir, true).await
+        Self::open(Limits::default(), patience, dir, (true, true)).await
     }
 
     async fn open(
         limits: Limits,
         patience: Patience,
         dir: Arc<TempDir>,
-        control_plane: bool,
+        (control_plane, tls): (bool, bool),
     ) -> Self {
         let control = Control { said: Arc::default(), writer: Arc::default() };
         let socket = dir.path().join("proxy.sock");
@@ -110,7 +116,7 @@ impl Stage {
                 version: "0.0.0-test".into(),
             },
             listeners,
-            tls_listeners,
+            tls_listeners: tls_listeners.into_iter().filter(|_| tls).collect(),
             threads: 2,
             limits,
             handover: Some(Handover { drains: drain, ready, takes_over: false, patience }),

@@ -162,6 +162,19 @@ async fn who_comes_without_tls_is_sent_to_it_but_a_ca_is_not() {
 }
 
 #[tokio::test]
+async fn where_something_in_front_speaks_tls_nobody_is_sent_round_in_circles() {
+    let stage = Stage::without_tls().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut all = certificates(1, &[&made(&["shop.example.com"])]);
+    all.redirect = true;
+    stage.certify(all).await.expect("they are taken");
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n").await;
+    assert!(visitor.until("web.1").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn a_ca_is_shown_its_proof_and_nobody_else() {
     let stage = Stage::start().await;
     let (shop, proof) = (made(&["shop.example.com"]), made(&["shop.example.com"]));
