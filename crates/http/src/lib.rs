@@ -11,9 +11,6 @@ mod field;
 mod head;
 mod request;
 
-#[cfg(test)]
-mod tests;
-
 pub use answer::{Answer, Garbled};
 pub use body::{Body, Framing, Taken};
 pub use field::{Field, Fields, MAX_FIELDS, Name, fields, options};

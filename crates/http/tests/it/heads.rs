@@ -1,68 +1,31 @@
-use super::*;
+//! What is let in, what is refused, and what of both is said.
 
-/// A connection's requests, read as an engine does: the head, then the body, then the next. What is
-/// wrong ends it.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    body: Body,
-    seen: usize,
-    pub(crate) heads: u64,
-    refusal: Option<Refusal>,
-}
+use toehold_http::{Answer, Body, Framing, Garbled, Refusal, Request, Version, fields};
 
-impl Reading {
-    /// Takes what it can of `bytes`: those it did not take before, and more. The answer is how many.
-    pub(crate) fn look(&mut self, bytes: &[u8]) -> usize {
-        let mut used = 0;
-        while self.refusal.is_none() {
-            match self.step(&bytes[used..]) {
-                Ok(0) => break,
-                Ok(count) => used += count,
-                Err(refusal) => self.refusal = Some(refusal),
-            }
-        }
-        used
-    }
+use crate::holds;
+use crate::reading::{Reading, Requests};
 
-    fn step(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
-        if !self.body.has_ended() {
-            return self.body.take(bytes).map(|taken| taken.bytes);
-        }
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let Some(len) = end(bytes, &mut self.seen, 65_536)? else { return Ok(0) };
-        let mut room = fields();
-        let request = Request::read(&bytes[..len], &mut room)?;
-        (self.body, self.seen) = (request.body(), 0);
-        self.heads += 1;
-        Ok(len)
-    }
-
-    /// Why nothing more is read.
-    pub(crate) const fn refusal(&self) -> Option<Refusal> {
-        self.refusal
-    }
-}
-
-/// What becomes of `bytes`, shown whole: how many heads and how many bytes passed, or the refusal.
-fn whole(bytes: &[u8]) -> Result<(u64, usize), Refusal> {
-    let mut reading = Reading::default();
-    let used = reading.look(bytes);
-    reading.refusal().map_or(Ok((reading.heads, used)), Err)
-}
-
-/// The same, shown one byte more at a time, as a slow visitor sends it.
-fn dribbled(bytes: &[u8]) -> Result<(u64, usize), Refusal> {
-    let mut reading = Reading::default();
+/// What becomes of `bytes` that come in pieces which end there: how many heads and how many bytes
+/// passed, or the refusal.
+fn shown(bytes: &[u8], ends: impl Iterator<Item = usize>) -> Result<(usize, usize), Refusal> {
+    let mut reading = Reading::<Requests>::default();
     let mut used = 0;
-    for end in 1..=bytes.len() {
+    for end in ends {
         used += reading.look(&bytes[used..end]);
     }
-    reading.refusal().map_or(Ok((reading.heads, used)), Err)
+    reading.refusal.map_or(Ok((reading.messages.len(), used)), Err)
 }
 
-fn passes(text: &str, heads: u64) {
+fn whole(bytes: &[u8]) -> Result<(usize, usize), Refusal> {
+    shown(bytes, std::iter::once(bytes.len()))
+}
+
+/// As a slow visitor sends it.
+fn dribbled(bytes: &[u8]) -> Result<(usize, usize), Refusal> {
+    shown(bytes, 1..=bytes.len())
+}
+
+fn passes(text: &str, heads: usize) {
     assert_eq!(whole(text.as_bytes()), Ok((heads, text.len())), "{text:?} at once");
     assert_eq!(dribbled(text.as_bytes()), Ok((heads, text.len())), "{text:?} byte by byte");
 }
@@ -241,27 +204,11 @@ fn spoiled(random: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
-/// How much passes, and whether the rest is refused, where bytes come in random pieces.
-fn in_pieces(bytes: &[u8], random: &mut fastrand::Rng) -> (u64, usize, bool) {
-    let mut reading = Reading::default();
-    let (mut used, mut end) = (0, 0);
-    while end < bytes.len() {
-        end = random.usize(end + 1..=bytes.len());
-        used += reading.look(&bytes[used..end]);
-    }
-    let refused = reading.refusal().is_some();
-    // How much of a body passes before it breaks is a matter of the pieces.
-    (reading.heads, if refused { 0 } else { used }, refused)
-}
-
 #[test]
 fn how_bytes_are_cut_into_pieces_changes_nothing() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..20_000 {
-        let bytes = spoiled(&mut random);
-        let whole = in_pieces(&bytes, &mut fastrand::Rng::with_seed(0));
-        let other = in_pieces(&bytes, &mut random);
-        assert_eq!(whole, other, "{:?}", String::from_utf8_lossy(&bytes));
+        holds::of_requests(&spoiled(&mut random));
     }
 }
 
