@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use toehold_proxy::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Raw;
 use crate::origin::{Origin, raw, says};
-use crate::stage::{Stage, of, routes, stable};
+use crate::stage::{Stage, eventually, of, routes, stable};
 
-async fn wait(time: Duration) {
-    tokio::time::sleep(time).await;
+/// Waits until an app that takes so long was given up: so much time has gone by for the proxy, too.
+async fn wait_out_its_time(stage: &Stage) {
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET /hold HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    assert!(visitor.until("in time.\n").await.starts_with("HTTP/1.1 504 "));
 }
 
 /// Takes a connection of the proxy, and what it asks up to this.
@@ -21,6 +24,38 @@ async fn asked(listener: &TcpListener, end: &str) -> (Raw, String) {
     let mut line = Raw(stream);
     let text = line.until(end).await;
     (line, text)
+}
+
+#[tokio::test]
+async fn names_hints_and_trailers_are_passed_on_as_they_are() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    visitor.send("GET / HTTP/1.1\r\nHost: shop\r\nX-MiXed: a\r\nTE: trailers\r\n\r\n").await;
+    let (mut line, head) = asked(&listener, "\r\n\r\n").await;
+    assert!(head.contains("\r\nX-MiXed: a\r\n") && head.contains("\r\nte: trailers\r\n"), "{head}");
+    line.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await;
+    let hint = visitor.until("\r\n\r\n").await;
+    assert!(hint.starts_with("HTTP/1.1 103 ") && hint.contains("\r\nLink: </a>\r\n"), "{hint}");
+    let chunks = "3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n";
+    line.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+    let text = visitor.until("X-Sum: 42\r\n\r\n").await;
+    assert!(text.ends_with(&format!("\r\n\r\n{chunks}")), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_of_http_1_0_is_kept_where_that_is_asked_for() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Raw::connect(stage.addr).await;
+    for _ in 0..2 {
+        visitor.send("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").await;
+        assert!(visitor.until("web.1").await.contains("\r\nconnection: keep-alive\r\n"));
+    }
+    visitor.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(visitor.rest().await.0.ends_with("web.1"));
 }
 
 #[tokio::test]
@@ -49,7 +84,7 @@ async fn a_body_that_is_refused_is_never_the_next_request() {
     let mut visitor = Raw::connect(stage.addr).await;
     let head = "POST /echo HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n";
     visitor.send(format!("{head}3\r\nabc\r\n")).await;
-    wait(Duration::from_millis(50)).await;
+    visitor.until_read().await;
     visitor.send(format!("20\r\n{}\r\n0\r\n\r\n{behind}", "x".repeat(32))).await;
     let (text, _) = visitor.rest().await;
     assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
@@ -73,9 +108,9 @@ async fn what_is_sent_ahead_while_no_instance_is_there_keeps_its_order() {
     let ahead = (0..100).map(|at| format!("{head}{at:04}")).collect::<Vec<_>>().concat();
     // More than is read at once, and not in one piece.
     visitor.send(format!("0123456789{}", &ahead[..40_000])).await;
-    wait(Duration::from_millis(100)).await;
+    visitor.until_read().await;
     visitor.send(&ahead[40_000..]).await;
-    wait(Duration::from_millis(100)).await;
+    visitor.until_there().await;
     let one = Origin::start_at(1, one.addr);
     let text = visitor.until("\r\n\r\n0099").await;
     let bodies: Vec<&str> =
@@ -111,7 +146,8 @@ async fn a_head_that_dribbles_takes_nothing_of_the_time_for_the_answer() {
     stage.apply(short).await;
     let mut visitor = Raw::connect(stage.addr).await;
     visitor.send("GET / HTTP/1.1\r\n").await;
-    wait(Duration::from_millis(1_100)).await;
+    visitor.until_read().await;
+    wait_out_its_time(&stage).await;
     visitor.send("Host: shop\r\n\r\n").await;
     assert!(visitor.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
 }
@@ -164,7 +200,7 @@ async fn an_app_that_answers_and_reads_no_further_is_heard() {
         let _ = writer.write_all(&vec![b'x'; 30_000_000]).await;
         writer
     });
-    wait(Duration::from_millis(100)).await;
+    line.until_unread(100_000).await;
     let answer =
         format!("HTTP/1.1 413 No\r\nContent-Length: 100000\r\n\r\n{}", "n".repeat(100_000));
     line.send(answer).await;
@@ -195,7 +231,7 @@ async fn what_an_instance_says_unasked_is_nobodys_answer() {
     line.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").await;
     client.until("\r\n\r\na").await;
     line.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray").await;
-    wait(Duration::from_millis(50)).await;
+    line.until_there().await;
     client.send("GET /b HTTP/1.1\r\nHost: shop\r\n\r\n").await;
     let (mut other, _) = asked(&listener, "\r\n\r\n").await;
     other.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb").await;
@@ -218,13 +254,17 @@ async fn a_connection_that_was_idle_for_long_has_its_farewell() {
     let limits = Limits { farewell: Duration::from_secs(1), ..Limits::default() };
     let stage = Stage::with(limits).await;
     let one = Arc::new(Origin::start(1));
-    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut short = routes(1, vec![stable(1, &[&one])]);
+    short.apps[0].timeout = Duration::from_millis(1_100);
+    stage.apply(short).await;
     let mut idle = Raw::connect(stage.addr).await;
     idle.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
     idle.until("web.1").await;
-    wait(Duration::from_millis(1_100)).await;
+    wait_out_its_time(&stage).await;
+    let addr = stage.addr;
     let stopping = tokio::spawn(stage.stop());
-    wait(Duration::from_millis(100)).await;
+    let refused = || async move { TcpStream::connect(addr).await.err() };
+    eventually("nobody is let in any more", refused).await;
     idle.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
     let (text, _) = idle.rest().await;
     assert!(text.ends_with("web.1") && text.contains("connection: close\r\n"), "{text:?}");

@@ -1,6 +1,6 @@
 //! A visitor.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::stage::eventually;
 
 /// A visitor with one kept connection.
 pub(crate) struct Client {
@@ -109,6 +111,35 @@ impl Raw {
         self.0.write_all(bytes.as_ref()).await.expect("the proxy reads");
     }
 
+    /// Waits until everything that was sent was read at the other end.
+    pub(crate) async fn until_read(&self) {
+        let (here, there) = self.ends();
+        eventually("everything was read", || async move {
+            let (ours, theirs) = (queues(here, there)?, queues(there, here)?);
+            (ours.unsent == 0 && theirs.unread == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until everything that was sent lies at the other end.
+    pub(crate) async fn until_there(&self) {
+        let (here, there) = self.ends();
+        let arrived = || async move { (queues(here, there)?.unsent == 0).then_some(()) };
+        eventually("everything arrived", arrived).await;
+    }
+
+    /// Waits until so many bytes lie here that were not read.
+    pub(crate) async fn until_unread(&self, bytes: u64) {
+        let (here, there) = self.ends();
+        let lies_here = || async move { (queues(here, there)?.unread >= bytes).then_some(()) };
+        eventually("much lies here", lies_here).await;
+    }
+
+    fn ends(&self) -> (SocketAddr, SocketAddr) {
+        let here = self.0.local_addr().expect("it is open");
+        (here, self.0.peer_addr().expect("it is open"))
+    }
+
     /// What comes until `end` has come.
     pub(crate) async fn until(&mut self, end: &str) -> String {
         let mut got = Vec::new();
@@ -140,4 +171,27 @@ impl Raw {
         let got = String::from_utf8_lossy(&got).into_owned();
         (got, reset.expect("the proxy closes the connection"))
     }
+}
+
+/// What waits at one end of a connection of this machine, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Queues {
+    /// What the other end's kernel has not said that it has.
+    unsent: u64,
+    /// What the program has not read.
+    unread: u64,
+}
+
+/// As the kernel says it: `proc_net_tcp(5)`.
+fn queues(here: SocketAddr, there: SocketAddr) -> Option<Queues> {
+    let said = |addr: SocketAddr| {
+        let IpAddr::V4(ip) = addr.ip() else { panic!("{addr} is not of IPv4") };
+        format!("{:08X}:{:04X}", ip.to_bits().swap_bytes(), addr.port())
+    };
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel says it");
+    let line = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut line = line.filter(|it| it.len() > 4 && it[1] == said(here) && it[2] == said(there));
+    let (unsent, unread) = line.next()?[4].split_once(':')?;
+    let number = |hex| u64::from_str_radix(hex, 16).ok();
+    Some(Queues { unsent: number(unsent)?, unread: number(unread)? })
 }
