@@ -116,8 +116,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Writes the routes and the certificates in force to their files. It comes after the answer: a disk that is slow
-    /// delays no change of traffic.
+    /// Writes the routes and the certificates in force to their files. It comes after the answer: a
+    /// disk that is slow delays no change of traffic.
     pub(crate) fn keep(&self) {
         // Another process keeps them in the same place where this one drains.
         if *self.shared.drains.borrow() {

@@ -80,8 +80,9 @@ impl Ca {
         self.challenge
     }
 
-    /// Orders a certificate for `host`, in place of the chain it `replaces`. `show` is to show the CA a proof, and to answer once
-    /// everyone does whom the CA could ask; the proof is not needed any more when this ends.
+    /// Orders a certificate for `host`, in place of the chain it `replaces`. `show` is to show the CA a
+    /// proof, and to answer once everyone does whom the CA could ask; the proof is not needed any more
+    /// when this ends.
     pub async fn order<F>(
         &self,
         host: &str,

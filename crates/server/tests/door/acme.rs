@@ -227,6 +227,8 @@ async fn the_ca_is_told_to_look_only_once_every_proxy_shows_what_it_should() {
     front.dial(&stage, Answers::No).await;
     let failed = wait_for_event(&stage, EventKind::CertificateFailed, 1).await;
     assert!(failed.text.contains("a proxy refused it: it is too late"), "{}", failed.text);
+    // It is said before the proof is taken back; what is shown after this is of the next order.
+    front.until("the proof is taken back", |it| it.http_challenges.is_empty()).await;
 
     front.dial(&stage, Answers::Nothing).await;
     scene.clock.advance(MINUTE * 5 / 4);
