@@ -17,7 +17,7 @@ pub enum Framing {
 }
 
 /// A body that is being read: what is left of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Body {
     /// None is left.
     #[default]

@@ -10,7 +10,7 @@ const MAX_SIZE_LINE_BYTES: u32 = 256;
 const MAX_TRAILER_BYTES: u32 = 8 * 1024;
 
 /// Where in a chunked body the next byte belongs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chunked {
     place: Place,
     /// The size of the chunk as far as it was read, then what is left of it.

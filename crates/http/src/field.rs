@@ -58,42 +58,55 @@ pub enum Name {
 }
 
 impl Name {
-    /// Of a field with this name. The length alone rules out nearly all before bytes are compared.
+    /// Of a field with this name. The length and the first letter alone rule out nearly all before
+    /// anything is compared.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        let is = |text: &str| name.eq_ignore_ascii_case(text);
-        match name.len() {
-            2 if is("te") => Self::Te,
-            4 if is("host") => Self::Host,
-            4 if is("date") => Self::Date,
-            6 if is("accept") => Self::Accept,
-            6 if is("cookie") => Self::Cookie,
-            6 if is("expect") => Self::Expect,
-            7 if is("upgrade") => Self::Upgrade,
-            10 if is("connection") => Self::Connection,
-            10 if is("keep-alive") => Self::KeepAlive,
-            12 if is("x-request-id") => Self::RequestId,
-            14 if is("content-length") => Self::ContentLength,
-            14 if is("content_length") => Self::Confusing,
-            16 if is("proxy-connection") => Self::HopByHop,
-            17 if is("transfer-encoding") => Self::TransferEncoding,
-            17 if is("transfer_encoding") => Self::Confusing,
-            18 if is("proxy-authenticate") => Self::HopByHop,
-            19 if is("proxy-authorization") => Self::HopByHop,
-            9.. if is_claim(name) => Self::Claim,
+        let name = name.as_bytes();
+        match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
+            (2, Some(b't')) if is(name, b"te") => Self::Te,
+            (4, Some(b'h')) if is(name, b"host") => Self::Host,
+            (4, Some(b'd')) if is(name, b"date") => Self::Date,
+            (6, Some(b'a')) if is(name, b"accept") => Self::Accept,
+            (6, Some(b'c')) if is(name, b"cookie") => Self::Cookie,
+            (6, Some(b'e')) if is(name, b"expect") => Self::Expect,
+            (7, Some(b'u')) if is(name, b"upgrade") => Self::Upgrade,
+            (10, Some(b'c')) if is(name, b"connection") => Self::Connection,
+            (10, Some(b'k')) if is(name, b"keep-alive") => Self::KeepAlive,
+            (12, Some(b'x')) if is(name, b"x-request-id") => Self::RequestId,
+            (14, Some(b'c')) if is(name, b"content-length") => Self::ContentLength,
+            (14, Some(b'c')) if is(name, b"content_length") => Self::Confusing,
+            (17, Some(b't')) if is(name, b"transfer-encoding") => Self::TransferEncoding,
+            (17, Some(b't')) if is(name, b"transfer_encoding") => Self::Confusing,
+            (16..=19, Some(b'p')) if is_for_a_proxy(name) => Self::HopByHop,
+            (9.., Some(b'x' | b'f')) if is_claim(name) => Self::Claim,
             _ => Self::Other,
         }
     }
 }
 
-fn is_claim(name: &str) -> bool {
+/// Whether a name is this one, however its letters are written.
+///
+/// Bit 5 is all that a letter differs in from its capital. Of the other bytes a name may have, none
+/// differs from another in this bit alone, so bytes of both kinds are compared without it: all at once,
+/// since it is known how many they are.
+fn is<const N: usize>(name: &[u8], this: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    let mut differ = 0;
+    for (a, b) in name.iter().zip(this) {
+        differ |= (a | 0x20) ^ (b | 0x20);
+    }
+    differ == 0
+}
+
+fn is_for_a_proxy(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"proxy-connection", b"proxy-authenticate", b"proxy-authorization"];
+    NAMES.iter().any(|it| name.eq_ignore_ascii_case(it))
+}
+
+fn is_claim(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 3] = [b"forwarded", b"x-real-ip", b"x-request-id"];
     const START: &[u8] = b"x-forwarded-";
-    let name = name.as_bytes();
-    // One byte rules out most.
-    if !matches!(name[0] | 0x20, b'x' | b'f') {
-        return false;
-    }
     let same = |text: &[u8], to: &[u8]| {
         let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
         text.len() == to.len() && text.iter().zip(to).all(|(&a, &b)| plain(a) == b)

@@ -1,10 +1,14 @@
-//! Connections of HTTP/2 to instances: one for each, shared by all calls of a thread.
+//! Connections of HTTP/2 to instances, shared by the calls of a thread: one for each, and more where
+//! more calls are under way than one takes.
 
 mod sent;
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -18,7 +22,7 @@ use crate::here::Here;
 use crate::instance::Instance;
 use crate::limits::Limits;
 
-pub(crate) use crate::channels::sent::Sent;
+pub(crate) use crate::channels::sent::{Sent, SoFar};
 
 /// How long an instance may say nothing while calls are under way before it is asked whether it is
 /// still there, and how long it may take to say so.
@@ -32,10 +36,30 @@ const WINDOW: (u32, u32) = (256 * 1024, (1 << 31) - 1);
 /// The connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Channels {
-    open: RefCell<HashMap<u64, SendRequest<Sent>>>,
+    open: RefCell<BTreeMap<u64, Vec<Channel>>>,
     /// The instances that have answered a call.
-    speak: RefCell<HashSet<u64>>,
+    speak: RefCell<BTreeSet<u64>>,
     connect: Duration,
+}
+
+/// A connection.
+#[derive(Clone, Debug)]
+struct Channel {
+    sender: SendRequest<Sent>,
+    calls: Place,
+}
+
+/// A call's place on a connection, for as long as this lives; the connection holds one itself. It
+/// knows how many the instance takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(Rc<Cell<usize>>);
+
+impl Channel {
+    /// Whether the instance takes one more call on it at once.
+    fn is_free(&self) -> bool {
+        let calls = Rc::strong_count(&self.calls.0) - 1;
+        !self.sender.is_closed() && calls < self.calls.0.get()
+    }
 }
 
 /// Why a call was not answered.
@@ -63,12 +87,12 @@ impl Channels {
         Self { open: RefCell::default(), speak: RefCell::default(), connect: limits.connect }
     }
 
-    /// Sends a call and waits for the head of its answer.
+    /// Sends a call and waits for the head of its answer; its place is kept until that is through.
     pub(crate) async fn send(
         &self,
         instance: &Instance,
         request: Request<Sent>,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<(Response<Incoming>, Place), Failure> {
         let sent = self.try_send(instance, request).await;
         let speaks = self.speak.borrow().contains(&instance.key);
         match &sent {
@@ -83,11 +107,12 @@ impl Channels {
         &self,
         instance: &Instance,
         mut request: Request<Sent>,
-    ) -> Result<Response<Incoming>, Failure> {
-        let kept = self.open.borrow().get(&instance.key).filter(|it| !it.is_closed()).cloned();
-        if let Some(mut channel) = kept {
-            match channel.try_send_request(request).await {
-                Ok(response) => return Ok(response),
+    ) -> Result<(Response<Incoming>, Place), Failure> {
+        let free = |all: &Vec<Channel>| all.iter().find(|it| it.is_free()).cloned();
+        let kept = self.open.borrow().get(&instance.key).and_then(free);
+        if let Some(Channel { mut sender, calls }) = kept {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, calls)),
                 Err(mut failed) => match failed.take_message() {
                     // It closed just then: a fresh one settles it.
                     Some(unsent) => request = unsent,
@@ -95,11 +120,11 @@ impl Channels {
                 },
             }
         }
-        let mut channel = match self.open(instance).await {
+        let Channel { mut sender, calls } = match self.open(instance).await {
             Ok(channel) => channel,
             Err(why) => return Err(Failure::Unsent(Box::new(request), why)),
         };
-        let sent = channel.try_send_request(request).await;
+        let sent = sender.try_send_request(request).await.map(|response| (response, calls));
         let speaks = self.speak.borrow().contains(&instance.key);
         sent.map_err(|mut failed| match failed.take_message() {
             Some(unsent) if speaks => {
@@ -109,7 +134,7 @@ impl Channels {
         })
     }
 
-    async fn open(&self, instance: &Instance) -> Result<SendRequest<Sent>, String> {
+    async fn open(&self, instance: &Instance) -> Result<Channel, String> {
         let why = |error: &dyn std::error::Error| format!("it cannot be reached: {error}");
         let opening = async {
             let stream = TcpStream::connect(instance.addr).await?;
@@ -123,24 +148,38 @@ impl Channels {
                 .keep_alive_timeout(ANSWER);
             builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
         };
-        let (channel, connection) = timeout(self.connect, opening)
+        let (sender, connection) = timeout(self.connect, opening)
             .await
             .map_err(|_| "it takes no connection in time".to_owned())?
             .map_err(|error| why(&error))?;
+        let most = Rc::new(Cell::new(connection.current_max_send_streams()));
+        let said = Rc::downgrade(&most);
         tokio::task::spawn_local(async move {
+            let mut connection = pin!(connection);
+            let ended = poll_fn(|cx| {
+                let ended = connection.as_mut().poll(cx);
+                if let Some(most) = said.upgrade() {
+                    most.set(connection.current_max_send_streams());
+                }
+                ended
+            });
             // Whoever sent a call hears of it as well, and decides what to do.
-            if let Err(error) = connection.await {
+            if let Err(error) = ended.await {
                 tracing::trace!(%error, "a connection to an instance ended");
             }
         });
-        self.open.borrow_mut().insert(instance.key, channel.clone());
+        let channel = Channel { sender, calls: Place(most) };
+        self.open.borrow_mut().entry(instance.key).or_default().push(channel.clone());
         Ok(channel)
     }
 
     /// Lets go of what was closed, and of instances that `serves` does not know: calls under way go
     /// on.
     pub(crate) fn sweep(&self, serves: impl Fn(u64) -> bool) {
-        self.open.borrow_mut().retain(|&key, channel| !channel.is_closed() && serves(key));
+        self.open.borrow_mut().retain(|&key, all| {
+            all.retain(|it| !it.sender.is_closed());
+            !all.is_empty() && serves(key)
+        });
         self.speak.borrow_mut().retain(|&key| serves(key));
     }
 }

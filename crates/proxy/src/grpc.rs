@@ -5,24 +5,28 @@ mod body;
 mod head;
 mod note;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
+use ::h2::RecvStream;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response};
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
-use crate::channels::{Failure, Sent};
+use crate::busy::Open;
+use crate::channels::{Failure, Sent, SoFar};
 use crate::clock;
+use crate::grpc::body::{Call, Coming, End, Saying};
 use crate::grpc::note::Note;
 use crate::host;
 use crate::meter::Flight;
 use crate::page::Page;
 use crate::route::{Aim, App, Choice, Tried, choose};
+use crate::stream::Respond;
 use crate::worker::Worker;
-
-pub(crate) use crate::grpc::body::Call;
 
 /// The most instances that a call is tried at. Only what nothing was sent of is tried again.
 const MAX_TRIES: usize = 3;
@@ -32,7 +36,7 @@ const UNAVAILABLE: &str = "14";
 const DEADLINE_EXCEEDED: &str = "4";
 
 /// Whether a request is a call.
-pub(crate) fn is_call(request: &Request<Incoming>) -> bool {
+pub(crate) fn is_call(request: &Request<RecvStream>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     // `application/grpc-web` is made for HTTP/1.1 and goes its way, as does what only begins so.
     let rest = kind.strip_prefix(b"application/grpc");
@@ -40,16 +44,43 @@ pub(crate) fn is_call(request: &Request<Incoming>) -> bool {
     is_it && request.method() == Method::POST
 }
 
-/// Passes a call on. Where no instance answers, gRPC has a way of its own to say so.
-pub(crate) async fn call(
+/// Passes a call on, and its answer back, for as long as the visitor wants to hear it.
+pub(crate) async fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
-    request: Request<Incoming>,
-) -> Response<Call> {
+    open: Open,
+    request: Request<RecvStream>,
+    mut respond: Respond,
+) {
+    let response = {
+        let mut calling = pin!(call(&worker, peer, request));
+        poll_fn(|cx| match calling.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => respond.poll_reset(cx).map(|_| None),
+        })
+        .await
+    };
+    let Some(response) = response else { return };
+    let (head, call) = response.into_parts();
+    let (head, is_all) = (Response::from_parts(head, ()), call.is_end_stream());
+    // Who is gone meanwhile hears nothing of it.
+    let Ok(to) = respond.send_response(head, is_all) else { return };
+    if is_all {
+        return;
+    }
+    let limits = &worker.shared.limits;
+    let mut saying = Saying::new(call, to, limits);
+    if poll_fn(|cx| saying.poll(cx, limits)).await == End::Stalled {
+        open.stalls();
+    }
+}
+
+/// Passes a call on. Where no instance answers, gRPC has a way of its own to say so.
+async fn call(worker: &Rc<Worker>, peer: Rc<str>, request: Request<RecvStream>) -> Response<Call> {
     let id = head::id(&request);
     let said_id = HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"));
-    let mut note = Note::of(&worker, &request, peer.clone(), id);
-    let mut response = match pass(&worker, &peer, &said_id, request, &mut note).await {
+    let mut note = Note::of(worker, &request, peer.clone(), id);
+    let mut response = match pass(worker, &peer, &said_id, request, &mut note).await {
         Ok(response) => response.map(Some),
         Err((page, code)) => {
             note.whole = true;
@@ -58,26 +89,22 @@ pub(crate) async fn call(
     };
     note.answered(response.status().as_u16());
     head::to_visitor(response.headers_mut(), &said_id);
-    response.map(|coming| Call::new(coming, note))
+    response.map(|coming| Call { coming, note })
 }
-
-/// What comes from an instance, and the call in flight there.
-type Coming = (Incoming, Flight);
 
 async fn pass(
     worker: &Rc<Worker>,
     peer: &str,
     id: &HeaderValue,
-    mut request: Request<Incoming>,
+    mut request: Request<RecvStream>,
     note: &mut Note,
 ) -> Result<Response<Coming>, (Page, &'static str)> {
     let table = worker.table();
-    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
-    // A name and a password before the host are nothing that an app is told (RFC 9113, 8.3.1).
-    let said = if authority.contains('@') { "" } else { authority };
-    let app = table.app(&host::name(said)).ok_or((Page::NO_APP, UNAVAILABLE))?.clone();
+    let none = (Page::NO_APP, UNAVAILABLE);
+    let authority = head::authority(&request).ok_or(none)?;
+    let app = table.app(&host::name(authority.as_str())).ok_or(none)?.clone();
     app.meter.earn(worker.index);
-    head::to_instance(&mut request, peer, id);
+    head::to_instance(&mut request, &authority, peer, id);
     if let Some(entry) = &mut note.entry {
         entry.is_for(&app.name);
     }
@@ -91,11 +118,11 @@ async fn pass(
 async fn tries(
     worker: &Rc<Worker>,
     app: &App,
-    request: Request<Incoming>,
+    request: Request<RecvStream>,
     note: &mut Note,
 ) -> Result<Response<Coming>, (Page, &'static str)> {
-    let (parts, incoming) = request.into_parts();
-    let (sent, whole) = Sent::new(incoming);
+    let (parts, coming) = request.into_parts();
+    let (sent, asked) = Sent::new(coming);
     let mut request = Request::from_parts(parts, sent);
     let mut tried = Tried::default();
     for _ in 0..MAX_TRIES {
@@ -108,15 +135,21 @@ async fn tries(
         }
         let (sent, meter) = (Instant::now(), &choice.instance.meter);
         let flight = Flight::begin(meter, worker.index, Some(at_us));
-        let by = (sent + app.timeout).into();
-        let failure = match timeout_at(by, worker.channels.send(&choice.instance, request)).await {
-            Ok(Ok(response)) => {
-                return Ok(answered(worker, &choice, flight, (sent, at_us), response));
+        let sending = worker.channels.send(&choice.instance, request);
+        let failure = match in_time(sending, &asked, app.timeout).await {
+            Some(Ok((response, place))) => {
+                answered(worker, &choice, (sent, at_us), response.status().as_u16());
+                return Ok(response.map(|incoming| Coming {
+                    incoming,
+                    flight,
+                    asked,
+                    _place: place,
+                }));
             }
-            Ok(Err(failure)) => failure,
+            Some(Err(failure)) => failure,
             // Where the visitor has not said all of it, no instance is to blame for what comes of it.
-            Err(_) if !whole.get() => return Err((Page::UPLOAD_TOO_SLOW, DEADLINE_EXCEEDED)),
-            Err(_) => {
+            None if !asked.is_whole() => return Err((Page::UPLOAD_TOO_SLOW, DEADLINE_EXCEEDED)),
+            None => {
                 meter.failed(worker.index);
                 return Err((Page::TOO_SLOW, DEADLINE_EXCEEDED));
             }
@@ -142,19 +175,28 @@ async fn tries(
     Err((none, UNAVAILABLE))
 }
 
-fn answered(
-    worker: &Worker,
-    choice: &Choice,
-    flight: Flight,
-    (sent, at_us): (Instant, u64),
-    response: Response<Incoming>,
-) -> Response<Coming> {
+/// What comes of sending a call; `None`: no answer came for so long since some of it was sent last.
+async fn in_time<T>(work: impl Future<Output = T>, asked: &SoFar, most: Duration) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        let deadline = asked.moved() + most;
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = sleep_until(deadline.into()) => {}
+        }
+        if asked.moved() + most <= deadline {
+            return None;
+        }
+    }
+}
+
+fn answered(worker: &Worker, choice: &Choice, (sent, at_us): (Instant, u64), status: u16) {
     let took_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
-    choice.instance.meter.answered(worker.index, response.status().as_u16(), at_us, took_us);
+    choice.instance.meter.answered(worker.index, status, at_us, took_us);
     if choice.instance.answered(sent) {
         worker.shared.taken_back(&choice.instance);
     }
-    response.map(|incoming| (incoming, flight))
 }
 
 /// What gRPC calls a response of trailers alone.

@@ -10,6 +10,7 @@ mod access;
 mod alone;
 mod ask;
 mod attempt;
+mod busy;
 mod channels;
 mod clock;
 mod exchange;

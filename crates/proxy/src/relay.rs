@@ -16,6 +16,9 @@ use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
 
+/// The most that is read at once for a stream of HTTP/2: a visitor may have many that take nothing in.
+const STREAM_BYTES: usize = 16 * 1024;
+
 /// Why an answer is not passed on to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
@@ -132,6 +135,8 @@ impl Relay<'_> {
                 return Poll::Ready(Ok(()));
             }
             let Scratch { read, said } = &mut *self.worker.scratch();
+            let most = if visitor.socket.is_stream() { STREAM_BYTES } else { read.len() };
+            let read = &mut read[..most];
             let count = match ready!(self.line.socket.poll_read(cx, read)) {
                 Ok(0) => return Poll::Ready(self.head.close()),
                 Ok(count) => count,

@@ -71,7 +71,7 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Stream(stream) => stream.poll_write(bytes),
+            Self::Stream(stream) => stream.poll_write(cx, bytes),
         }
     }
 
@@ -91,7 +91,7 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &both),
-            Self::Stream(stream) => stream.poll_write(first),
+            Self::Stream(stream) => stream.poll_write(cx, first),
         }
     }
 
@@ -116,14 +116,14 @@ impl Socket {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Stream(_) => Poll::Ready(Ok(())),
+            Self::Stream(stream) => Poll::Ready(stream.ends()),
         }
     }
 
     /// It will not end as if all had been said: the other side sees it break off.
     pub(crate) fn reset_at_end(&self) {
         if let Self::Stream(stream) = self {
-            stream.give_up();
+            stream.gives_up();
         }
         if let Some(tcp) = self.tcp() {
             // Where the other side is gone already there is nobody to tell.

@@ -2,59 +2,73 @@
 //!
 //! The engine reads the request from it and writes the answer to it, as from and to any socket: so
 //! all that holds of a request of HTTP/1.1, from the strict reading of its head on, holds of one of
-//! HTTP/2. What is written is taken apart again, and waits here to be sent as frames.
+//! HTTP/2. What is written is taken apart again, and sent as frames.
 
 mod answer;
 mod request;
 
-use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use hyper::Request;
-use hyper::body::Incoming;
+use ::h2::RecvStream;
+use ::h2::server::SendResponse;
+use bytes::Bytes;
+use hyper::{Method, Request};
 
-pub(crate) use crate::stream::answer::{Piece, Said};
+use crate::busy::Open;
+use crate::stream::answer::Said;
 use crate::stream::request::Asked;
 
-/// One end of a stream: the engine's.
+/// How a request is answered.
+pub(crate) type Respond = SendResponse<Bytes>;
+
+/// A stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
     asked: Asked,
-    said: Rc<RefCell<Said>>,
+    said: Said,
+    open: Open,
 }
 
 impl Stream {
-    /// Of a request; what is answered is found at the other end.
-    pub(crate) fn new(request: Request<Incoming>) -> (Self, Rc<RefCell<Said>>) {
-        let to_head = request.method() == hyper::Method::HEAD;
-        let said = Rc::new(RefCell::new(Said::new(to_head)));
-        (Self { asked: Asked::new(request), said: said.clone() }, said)
+    /// Of a request.
+    pub(crate) fn new(request: Request<RecvStream>, respond: Respond, open: Open) -> Self {
+        let to_head = request.method() == Method::HEAD;
+        Self { asked: Asked::new(request), said: Said::new(respond, to_head), open }
     }
 
+    /// Reads what is there of the request. The end of a request is not the end of a visitor: that is
+    /// an error, behind it.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         space: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if self.said.borrow().has_left() {
-            return Poll::Ready(Ok(0));
+        if let Some(read) = self.asked.poll_read(cx, space) {
+            return read;
         }
-        let read = self.asked.poll_read(cx, space);
-        if self.asked.has_ended() {
-            self.said.borrow_mut().heard = true;
-        }
-        read
+        ready!(self.said.poll_reset(cx));
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 
-    /// Whoever takes what was written asks the engine again, so nobody needs to be woken.
-    pub(crate) fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.said.borrow_mut().take(bytes)
+    /// Sends what the visitor has room for.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.said.poll_write(cx, bytes)
     }
 
-    /// It will not end as if all had been said.
-    pub(crate) fn give_up(&self) {
-        self.said.borrow_mut().breaks_off();
+    /// Nothing more is said. An error: that is no whole answer, and breaks off.
+    pub(crate) fn ends(&mut self) -> io::Result<()> {
+        self.said.ends()
+    }
+
+    /// It is given up. Unless all was said it breaks off as it is dropped.
+    pub(crate) fn gives_up(&self) {
+        if self.said.is_blocked() {
+            self.open.stalls();
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Connections to instances: made, kept for the next request, and given up.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The connections of one thread that wait for a request, by instance.
 #[derive(Debug)]
 pub(crate) struct Pools {
-    idle: RefCell<HashMap<u64, VecDeque<Idle>>>,
+    idle: RefCell<BTreeMap<u64, VecDeque<Idle>>>,
     max_age: Duration,
     max_count: usize,
     connect: Duration,

@@ -4,42 +4,72 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
+use ::h2::RecvStream;
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame};
 
-/// A call's body; whether it came whole is known elsewhere, too.
+/// A call's body.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    incoming: Incoming,
-    whole: Rc<Cell<bool>>,
+    coming: RecvStream,
+    so_far: Rc<SoFar>,
+}
+
+/// How far a call's body has come.
+#[derive(Debug)]
+pub(crate) struct SoFar {
+    whole: Cell<bool>,
+    moved: Cell<Instant>,
+}
+
+impl SoFar {
+    /// Whether it came whole.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// When some of it came last.
+    pub(crate) const fn moved(&self) -> Instant {
+        self.moved.get()
+    }
 }
 
 impl Sent {
-    pub(crate) fn new(incoming: Incoming) -> (Self, Rc<Cell<bool>>) {
-        let whole = Rc::new(Cell::new(incoming.is_end_stream()));
-        (Self { incoming, whole: whole.clone() }, whole)
+    /// With how far it has come.
+    pub(crate) fn new(coming: RecvStream) -> (Self, Rc<SoFar>) {
+        let (whole, moved) = (Cell::new(coming.is_end_stream()), Cell::new(Instant::now()));
+        let so_far = Rc::new(SoFar { whole, moved });
+        (Self { coming, so_far: so_far.clone() }, so_far)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ::h2::Error>>> {
+        if let Some(content) = ready!(self.coming.poll_data(cx)) {
+            let content = content?;
+            // The visitor may send as much more: it is asked for only where the instance has room.
+            self.coming.flow_control().release_capacity(content.len())?;
+            return Poll::Ready(Some(Ok(Frame::data(content))));
+        }
+        self.coming.poll_trailers(cx).map(|it| it.transpose().map(|it| it.map(Frame::trailers)))
     }
 }
 
 impl Body for Sent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ::h2::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        self.whole.set(frame.is_none() || self.incoming.is_end_stream());
+    ) -> Poll<Option<Result<Frame<Bytes>, ::h2::Error>>> {
+        let frame = ready!(self.poll(cx));
+        self.so_far.whole.set(frame.is_none() || self.coming.is_end_stream());
+        self.so_far.moved.set(Instant::now());
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.coming.is_end_stream()
     }
 }

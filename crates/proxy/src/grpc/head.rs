@@ -1,7 +1,8 @@
 //! What of a call's head is passed on.
 
-use hyper::body::Incoming;
-use hyper::header::{COOKIE, Entry, HeaderName, HeaderValue};
+use ::h2::RecvStream;
+use hyper::header::{COOKIE, Entry, HOST, HeaderName, HeaderValue};
+use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Request, Uri, Version};
 use toehold_http::Name;
 
@@ -11,14 +12,26 @@ use crate::headers::{self, Id};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a call.
-pub(super) fn id(request: &Request<Incoming>) -> Id {
+pub(super) fn id(request: &Request<RecvStream>) -> Id {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| Id::taken_over(id.as_bytes()));
     given.unwrap_or_else(Id::fresh)
 }
 
+/// The host a call is for. Who only translates what it was asked may say it as a field (RFC 9113,
+/// 8.3.1); a name and a password before it are nothing that an app is told.
+pub(super) fn authority(request: &Request<RecvStream>) -> Option<Authority> {
+    let field = || request.headers().get(HOST)?.to_str().ok()?.parse().ok();
+    let said = request.uri().authority().cloned().or_else(field)?;
+    Some(said).filter(|said| !said.as_str().contains('@'))
+}
+
 /// Makes the head of a visitor's call that of the proxy's call to an instance.
-pub(super) fn to_instance(request: &mut Request<Incoming>, peer: &str, id: &HeaderValue) {
-    let said = request.uri().authority().map(|authority| authority.as_str().to_owned());
+pub(super) fn to_instance(
+    request: &mut Request<RecvStream>,
+    authority: &Authority,
+    peer: &str,
+    id: &HeaderValue,
+) {
     let fields = request.headers_mut();
     let claims = |name: &HeaderName| {
         let kind = Name::of(name.as_str());
@@ -48,12 +61,11 @@ pub(super) fn to_instance(request: &mut Request<Incoming>, peer: &str, id: &Head
     };
     say("x-forwarded-for", peer);
     say("x-forwarded-proto", "https");
-    if let Some(host) = &said {
-        say("x-forwarded-host", host);
-    }
+    say("x-forwarded-host", authority.as_str());
     fields.insert(REQUEST_ID, id.clone());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(hyper::http::uri::Scheme::HTTP);
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

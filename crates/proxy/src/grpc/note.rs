@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use ::h2::RecvStream;
 use hyper::Request;
-use hyper::body::Incoming;
 
 use crate::access::Entry;
 use crate::headers::Id;
@@ -27,7 +27,12 @@ pub(crate) struct Note {
 
 impl Note {
     /// Of a call that begins.
-    pub(super) fn of(worker: &Rc<Worker>, call: &Request<Incoming>, peer: Rc<str>, id: Id) -> Self {
+    pub(super) fn of(
+        worker: &Rc<Worker>,
+        call: &Request<RecvStream>,
+        peer: Rc<str>,
+        id: Id,
+    ) -> Self {
         let entry = worker.shared.access.as_ref().map(|_| {
             let mut entry = Box::new(Entry::of_call(call, Instant::now()));
             entry.status = GONE;

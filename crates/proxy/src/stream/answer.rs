@@ -1,109 +1,122 @@
 //! An answer written as HTTP/1.1, taken apart into what HTTP/2 sends.
 
 use std::io;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
+use ::h2::SendStream;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use toehold_http::{Answer, Body, Name, fields};
 
-/// The most content that waits to be sent. While there is more the engine waits, and reads nothing
-/// more from the instance.
+use crate::stream::Respond;
+
+/// The most content that is sent at once.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// The most content that is handed over at once: a visitor takes it in, or is held to do nothing.
-const PIECE_BYTES: usize = 16 * 1024;
-
-/// What was said and not sent yet.
+/// An answer that is being sent.
 #[derive(Debug)]
-pub(crate) struct Said {
-    /// The request came to its end.
-    pub(super) heard: bool,
+pub(super) struct Said {
+    to: To,
     to_head: bool,
-    given_up: Option<By>,
-    /// What came of the head, until it is whole.
-    partial: Vec<u8>,
-    head: Option<Response<()>>,
-    /// What is still to come of the body; `None` before the head is whole.
-    body: Option<Body>,
-    content: Vec<u8>,
-    /// What came before that and is being handed over.
-    going: Bytes,
+    /// The visitor has no room for what is to be sent.
+    blocked: bool,
+}
+
+#[derive(Debug)]
+enum To {
+    /// The head is still to come.
+    Head(Respond),
+    Body(Sending),
+}
+
+/// A body.
+#[derive(Debug)]
+struct Sending {
+    to: SendStream<Bytes>,
+    /// What is left of it.
+    body: Body,
+    /// Fields behind its last chunk, as far as they came.
     trailer: Vec<u8>,
 }
 
-/// By whom an exchange was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    Engine,
-    Visitor,
-}
-
-/// What is to be sent next of a body.
-#[derive(Debug)]
-pub(crate) enum Piece {
-    Content(Bytes),
-    /// Fields behind it.
-    Trailers(HeaderMap),
-    /// Nothing more comes.
-    End,
-}
-
 impl Said {
-    pub(super) fn new(to_head: bool) -> Self {
-        Self {
-            heard: false,
-            to_head,
-            given_up: None,
-            partial: Vec::new(),
-            head: None,
-            body: None,
-            content: Vec::new(),
-            going: Bytes::new(),
-            trailer: Vec::new(),
-        }
+    pub(super) const fn new(respond: Respond, to_head: bool) -> Self {
+        Self { to: To::Head(respond), to_head, blocked: false }
     }
 
-    /// Takes what was written, as far as there is room.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.has_left() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        if self.body.is_some() {
-            if self.going.len() + self.content.len() >= MOST_BYTES {
-                return Poll::Pending;
+    /// Whether the visitor had no room last.
+    pub(super) const fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Sends what there is room for: a head at once, a body as the visitor takes it.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = match &mut self.to {
+            To::Head(_) => Poll::Ready(self.head(bytes)),
+            To::Body(sending) => sending.poll_write(cx, bytes),
+        };
+        self.blocked = wrote.is_pending();
+        wrote
+    }
+
+    /// Sends the head at the beginning of `bytes`; the engine writes each in one piece.
+    fn head(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let To::Head(respond) = &mut self.to else { return Ok(0) };
+        let mut room = fields();
+        let read = Answer::read(bytes, &mut room).ok().flatten();
+        let (answer, end) = read.ok_or_else(|| wrong("the head"))?;
+        let response = response(&answer, &bytes[..end])?;
+        if answer.is_interim() {
+            // To go on is what every visitor of HTTP/2 does without being told.
+            if answer.status != 100 {
+                respond.send_informational(response).map_err(io::Error::other)?;
             }
-            return Poll::Ready(self.take_body(bytes).map(|()| bytes.len()));
+            return Ok(end);
         }
-        self.partial.extend_from_slice(bytes);
-        let came = Bytes::from(std::mem::take(&mut self.partial));
-        Poll::Ready(self.take_head(&came).map(|()| bytes.len()))
+        let body = answer.body(self.to_head);
+        let to = respond.send_response(response, body.has_ended()).map_err(io::Error::other)?;
+        self.to = To::Body(Sending { to, body, trailer: Vec::new() });
+        Ok(end)
     }
 
-    /// The values of the head are parts of `came`, not copies.
-    fn take_head(&mut self, came: &Bytes) -> io::Result<()> {
-        let mut from = 0;
-        loop {
-            let mut room = fields();
-            let read = Answer::read(&came[from..], &mut room);
-            let Some((answer, end)) = read.map_err(|_| wrong("the head"))? else {
-                self.partial = came[from..].to_vec();
-                return Ok(());
-            };
-            from += end;
-            // HTTP/2 has those before the answer proper, too, but the library cannot say them.
-            if !answer.is_interim() {
-                self.head = Some(head(&answer, came)?);
-                self.body = Some(answer.body(self.to_head));
-                return self.take_body(&came[from..]);
+    /// Nothing more is said: an answer that ends where its connection does has ended. An error: it is
+    /// no whole one. Dropped as it is, it breaks off, and the visitor sees that.
+    pub(super) fn ends(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::Body(sending) if sending.body.has_ended() => Ok(()),
+            To::Body(sending @ Sending { body: Body::UntilClose, .. }) => {
+                sending.body = Body::Ended;
+                sending.to.send_data(Bytes::new(), true).map_err(io::Error::other)
             }
+            To::Head(_) | To::Body(_) => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 
-    fn take_body(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let (Some(body), content) = (&mut self.body, &mut self.content) else { return Ok(()) };
-        let taken = body.each(bytes, |piece| {
+    /// Ready when the visitor wants to hear no more.
+    pub(super) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.to {
+            To::Head(respond) => respond.poll_reset(cx).map(drop),
+            To::Body(sending) => sending.to.poll_reset(cx).map(drop),
+        }
+    }
+}
+
+impl Sending {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let room = match self.poll_room(cx, bytes.len().min(MOST_BYTES)) {
+            Poll::Ready(room) => room?,
+            // Sizes and ends of chunks need no room at the visitor's.
+            Poll::Pending if self.is_framing(bytes) => bytes.len(),
+            Poll::Pending => return Poll::Pending,
+        };
+        let bytes = &bytes[..bytes.len().min(room)];
+        let mut content = Vec::new();
+        let taken = self.body.each(bytes, |piece| {
             // What is exactly as large as it must be is sent without another copy.
             if content.is_empty() {
                 content.reserve_exact(piece.len());
@@ -112,79 +125,53 @@ impl Said {
         });
         let taken = taken.map_err(|_| wrong("the body"))?;
         self.trailer.extend_from_slice(&bytes[taken.trailer]);
-        Ok(())
+        let (ended, bare) = (self.body.has_ended(), self.trailer.is_empty());
+        if !content.is_empty() || (ended && bare) {
+            self.to.send_data(content.into(), ended && bare).map_err(io::Error::other)?;
+        }
+        if ended && !bare {
+            self.to.send_trailers(trailers(&self.trailer)).map_err(io::Error::other)?;
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
-    /// The head, once.
-    pub(crate) fn head(&mut self) -> Option<Response<()>> {
-        self.head.take()
-    }
-
-    /// What is to be sent next; `None`: nothing yet.
-    pub(crate) fn next(&mut self) -> Option<Piece> {
-        if self.going.is_empty() {
-            self.going = std::mem::take(&mut self.content).into();
-        }
-        if !self.going.is_empty() {
-            let most = self.going.len().min(PIECE_BYTES);
-            return Some(Piece::Content(self.going.split_to(most)));
-        }
-        if !self.body.as_ref()?.has_ended() {
-            return None;
-        }
-        let trailers = trailers(&std::mem::take(&mut self.trailer));
-        Some(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
-    }
-
-    /// The engine is through: where only that ends the answer, it has, unless it was given up.
-    pub(crate) fn ends(&mut self) {
-        if let Some(body @ Body::UntilClose) = &mut self.body
-            && self.given_up.is_none()
-        {
-            *body = Body::Ended;
+    /// Ready when the visitor has room for some of what is `wanted`.
+    fn poll_room(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+        self.to.reserve_capacity(wanted);
+        loop {
+            let room = self.to.capacity();
+            if room > 0 {
+                return Poll::Ready(Ok(room));
+            }
+            match ready!(self.to.poll_capacity(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            }
         }
     }
 
-    /// The visitor went away: whoever reads or writes hears of it.
-    pub(crate) const fn leaves(&mut self) {
-        self.given_up = Some(By::Visitor);
-    }
-
-    pub(super) fn has_left(&self) -> bool {
-        self.given_up == Some(By::Visitor)
-    }
-
-    /// The engine goes away, and not everything was said: the end is none.
-    pub(super) const fn breaks_off(&mut self) {
-        self.given_up = Some(By::Engine);
-    }
-
-    /// Whether the request came to its end. One that is answered before it has goes on being read for
-    /// a moment: many visitors do not look at an answer while they are sending.
-    pub(crate) const fn is_heard(&self) -> bool {
-        self.heard
-    }
-
-    /// Whether nothing more is to be sent.
-    pub(crate) fn is_over(&self) -> bool {
-        let ended = self.body.as_ref().is_some_and(Body::has_ended);
-        let empty = self.content.is_empty() && self.going.is_empty();
-        self.heard && ended && empty && self.trailer.is_empty()
+    /// Whether nothing of `bytes` is content.
+    fn is_framing(&self, bytes: &[u8]) -> bool {
+        self.body.clone().take(bytes).is_ok_and(|taken| taken.content == 0)
     }
 }
 
-/// The head, without what is about a connection of HTTP/1.1.
-fn head(answer: &Answer<'_, '_>, came: &Bytes) -> io::Result<Response<()>> {
+/// The head, without what is about a connection of HTTP/1.1. Its values are parts of one copy of it.
+fn response(answer: &Answer<'_, '_>, head: &[u8]) -> io::Result<Response<()>> {
     let mut response = Response::new(());
-    response.headers_mut().reserve(answer.fields.len());
     *response.status_mut() =
         StatusCode::from_u16(answer.status).map_err(|_| wrong("the status"))?;
+    let (fields, copy) = (response.headers_mut(), Bytes::copy_from_slice(head));
+    fields.reserve(answer.fields.len());
     for field in answer.fields {
-        if !matches!(
-            Name::of(field.name),
-            Name::Connection | Name::KeepAlive | Name::TransferEncoding | Name::Upgrade
-        ) {
-            append(response.headers_mut(), field.name.as_bytes(), came.slice_ref(field.value));
+        let begin = field.value.as_ptr().addr() - head.as_ptr().addr();
+        let value = copy.slice(begin..begin + field.value.len());
+        match Name::of(field.name) {
+            Name::Connection | Name::KeepAlive | Name::TransferEncoding | Name::Upgrade => {}
+            // Each is another one: in the table of what was said before it would only be in the way.
+            Name::RequestId => append(fields, field.name.as_bytes(), value, true),
+            _ => append(fields, field.name.as_bytes(), value, false),
         }
     }
     Ok(response)
@@ -196,16 +183,18 @@ fn trailers(text: &[u8]) -> HeaderMap {
     for line in text.split(|&b| b == b'\n') {
         if let Some(colon) = line.iter().position(|&b| b == b':') {
             let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
-            append(&mut map, &line[..colon], value);
+            append(&mut map, &line[..colon], value, false);
         }
     }
     map
 }
 
-/// What the engine wrote can be said again; what cannot is left out.
-fn append(map: &mut HeaderMap, name: &[u8], value: Bytes) {
+/// What the engine wrote can be said again; what cannot is left out. `once`: it is not to be kept for
+/// the next answers.
+fn append(map: &mut HeaderMap, name: &[u8], value: Bytes, once: bool) {
     let value = HeaderValue::from_maybe_shared(value);
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+    if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name), value) {
+        value.set_sensitive(once);
         map.append(name, value);
     }
 }

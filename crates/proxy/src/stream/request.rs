@@ -1,11 +1,10 @@
 //! A request of HTTP/2, written as one of HTTP/1.1.
 
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use ::h2::RecvStream;
 use bytes::{Buf, Bytes};
-use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request};
@@ -18,7 +17,7 @@ const FRAMING_BYTES: usize = 20;
 pub(super) struct Asked {
     /// Bytes that are read before anything else.
     first: Bytes,
-    incoming: Incoming,
+    coming: RecvStream,
     /// Content that came and was not read yet.
     content: Bytes,
     /// It goes in chunks: nobody said how long it is.
@@ -27,59 +26,71 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(request: Request<Incoming>) -> Self {
-        let (parts, incoming) = request.into_parts();
-        let ended = incoming.is_end_stream();
+    pub(super) fn new(request: Request<RecvStream>) -> Self {
+        let (parts, coming) = request.into_parts();
+        let ended = coming.is_end_stream();
         let chunked = !ended && !parts.headers.contains_key(CONTENT_LENGTH);
         let first = head(&parts, chunked).into();
-        Self { first, incoming, content: Bytes::new(), chunked, ended }
+        Self { first, coming, content: Bytes::new(), chunked, ended }
     }
 
-    /// Whether nothing more comes.
-    pub(super) const fn has_ended(&self) -> bool {
-        self.ended
-    }
-
+    /// Reads what is there; `None`: nothing more comes.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        mut space: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+        space: &mut [u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        if self.first.is_empty() && self.content.is_empty() && !self.ended {
+            match self.poll_content(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
+                Poll::Pending => return Some(Poll::Pending),
+            }
+        }
         if !self.first.is_empty() {
             let count = self.first.len().min(space.len());
             self.first.copy_to_slice(&mut space[..count]);
-            return Poll::Ready(Ok(count));
+            return Some(Poll::Ready(Ok(count)));
         }
+        if self.content.is_empty() {
+            return None;
+        }
+        Some(Poll::Ready(self.read_content(space)))
+    }
+
+    /// Ready when there is content, or none will come. Fields behind a body are dropped, as in
+    /// HTTP/1.1.
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.content.is_empty() {
-            if self.ended {
-                // The end of a request is not the end of a visitor; one who goes away takes the
-                // stream along.
-                return Poll::Pending;
-            }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                // Fields behind a body are dropped, as in HTTP/1.1.
-                Some(Ok(frame)) => self.content = frame.into_data().unwrap_or_default(),
+            match ready!(self.coming.poll_data(cx)) {
+                Some(Ok(content)) => self.content = content,
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
                 None => {
                     self.ended = true;
                     if self.chunked {
                         self.first = Bytes::from_static(b"0\r\n\r\n");
-                        return self.poll_read(cx, space);
                     }
+                    break;
                 }
             }
         }
+        Poll::Ready(Ok(()))
+    }
+
+    fn read_content(&mut self, mut space: &mut [u8]) -> io::Result<usize> {
         let whole = space.len();
-        if !self.chunked {
-            let count = self.content.len().min(whole);
-            self.content.copy_to_slice(&mut space[..count]);
-            return Poll::Ready(Ok(count));
+        let most = if self.chunked { whole - FRAMING_BYTES } else { whole };
+        let content = self.content.split_to(self.content.len().min(most));
+        if self.chunked {
+            write!(space, "{:x}\r\n", content.len())?;
         }
-        let content = self.content.split_to(self.content.len().min(whole - FRAMING_BYTES));
-        write!(space, "{:x}\r\n", content.len())?;
         space.write_all(&content)?;
-        space.write_all(b"\r\n")?;
-        Poll::Ready(Ok(whole - space.len()))
+        if self.chunked {
+            space.write_all(b"\r\n")?;
+        }
+        // The visitor may send as much more. Where that cannot be said it will not come.
+        let _ = self.coming.flow_control().release_capacity(content.len());
+        Ok(whole - space.len())
     }
 }
 

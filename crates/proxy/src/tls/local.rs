@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -54,8 +54,11 @@ pub(crate) enum LocalError {
 /// The CA, and what it signed.
 pub(crate) struct Local {
     issuer: Issuer<'static, KeyPair>,
-    signed: Mutex<HashMap<String, (Arc<CertifiedKey>, SystemTime)>>,
+    signed: Mutex<Signed>,
 }
+
+/// What was signed, by name, and when.
+type Signed = HashMap<String, (Arc<CertifiedKey>, SystemTime)>;
 
 impl std::fmt::Debug for Local {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,20 +70,26 @@ impl Local {
     /// The one of this folder; made where there is none.
     pub(crate) fn open(dir: &Path) -> Result<Self, LocalError> {
         let (certificate, key) = (dir.join(CERTIFICATE), dir.join(KEY));
-        let key = match std::fs::read_to_string(&key) {
-            Ok(pem) => KeyPair::from_pem(&pem)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let made = KeyPair::generate()?;
-                let mut params = params();
-                lasts(&mut params, AUTHORITY);
-                let signed = params.self_signed(&made)?;
-                durable::write(&certificate, signed.pem().as_bytes())?;
-                durable::write(&key, made.serialize_pem().as_bytes())?;
-                made
-            }
+        let kept = match std::fs::read_to_string(&key) {
+            Ok(pem) => Some(KeyPair::from_pem(&pem)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(LocalError::Read { path: key, source }),
         };
-        Ok(Self { issuer: Issuer::new(params(), key), signed: Mutex::default() })
+        let (is_kept, pair) = match kept {
+            Some(pair) => (true, pair),
+            None => (false, KeyPair::generate()?),
+        };
+        // Of a certificate that was lost, another one for the same key is as good.
+        if !is_kept || !certificate.exists() {
+            let mut params = params();
+            lasts(&mut params, AUTHORITY);
+            let signed = params.self_signed(&pair)?;
+            durable::write(&certificate, signed.pem().as_bytes())?;
+        }
+        if !is_kept {
+            durable::write(&key, pair.serialize_pem().as_bytes())?;
+        }
+        Ok(Self { issuer: Issuer::new(params(), pair), signed: Mutex::default() })
     }
 
     /// What is shown to who asks for this name, or, by an address, for none; `None` where it is not
@@ -91,13 +100,12 @@ impl Local {
             return None;
         }
         let now = SystemTime::now();
-        // What a panic left behind is still a whole value.
-        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((pair, at)) = signed.get(name)
+        if let Some((pair, at)) = self.signed().get(name)
             && now.duration_since(*at).is_ok_and(|age| age < SHOWN)
         {
             return Some(pair.clone());
         }
+        // Nobody waits for this; at worst two make one for the same name.
         let pair = match self.sign(name) {
             Ok(pair) => pair,
             Err(why) => {
@@ -105,11 +113,17 @@ impl Local {
                 return None;
             }
         };
+        let mut signed = self.signed();
         if signed.len() >= MOST {
             signed.clear();
         }
         signed.insert(name.to_owned(), (pair.clone(), now));
         Some(pair)
+    }
+
+    /// What a panic left behind is still a whole value.
+    fn signed(&self) -> MutexGuard<'_, Signed> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sign(&self, name: &str) -> Result<Arc<CertifiedKey>, String> {

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -14,17 +14,23 @@ use toehold_proxy::Limits;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::h2::{Visitor, request};
+use crate::h2::{Visitor, connect, request};
 use crate::origin::{Origin, Parts};
 use crate::stage::{Stage, eventually, of, routes, stable};
 
 /// An instance that speaks HTTP/2 alone: it says each piece back as it comes, and ends well.
 async fn echo(origin: &mut Origin) {
+    narrow_echo(origin, 200).await;
+}
+
+/// One that takes so many calls of a connection at a time.
+async fn narrow_echo(origin: &mut Origin, calls: u32) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     origin.addr = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .max_concurrent_streams(calls)
                 .serve_connection(TokioIo::new(stream), service_fn(said_back));
             tokio::spawn(serving);
         }
@@ -38,6 +44,13 @@ async fn said_back(request: Request<Incoming>) -> Result<Response<Parts>, Infall
     }
     let headers = request.headers().clone();
     let (sender, mut parts) = Parts::new();
+    if headers.contains_key("x-at-the-end") {
+        let mut coming = request.into_body();
+        while let Some(Ok(_)) = coming.frame().await {}
+        let mut response = Response::new(Parts::all("heard".into()));
+        response.headers_mut().insert("content-type", headers["content-type"].clone());
+        return Ok(response);
+    }
     parts.trailers = HeaderMap::from_iter([
         (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0")),
         (HeaderName::from_static("x-heard"), headers["x-forwarded-for"].clone()),
@@ -255,4 +268,80 @@ async fn calls_to_an_app_that_does_not_speak_it_are_held_against_no_instance() {
     let counted = |it: &ProxyReport| of(it, &one).is_some_and(|it| it.answered[1] == 1);
     let report = stage.report("the request", counted).await;
     assert_eq!(of(&report, &one).expect("it is routed").failed, 0);
+}
+
+#[tokio::test]
+async fn a_call_may_say_its_host_as_a_field() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let stream = connect(&stage).await;
+    let (mut sender, connection) = ::h2::client::handshake(stream).await.expect("it is HTTP/2");
+    tokio::spawn(connection);
+    let mut asked = call(Parts::all("".into())).map(drop);
+    *asked.uri_mut() = "/shop.Cart/Watch".parse().expect("a path");
+    asked.headers_mut().insert("host", HeaderValue::from_static("shop.localhost"));
+    let (answer, _) = sender.send_request(asked, true).expect("it is sent");
+    let answer = answer.await.expect("it is answered");
+    assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
+}
+
+#[tokio::test]
+async fn the_time_for_an_answer_begins_when_the_visitor_has_said_the_last_of_its_call() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    let mut soon = routes(1, vec![stable(1, &[&one])]);
+    soon.apps[0].timeout = Duration::from_millis(500);
+    stage.apply(soon).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (sender, body) = Parts::new();
+    let mut asked = call(body);
+    asked.headers_mut().insert("x-at-the-end", HeaderValue::from_static("1"));
+    let sending = async move {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(1) {
+            sender.send(Ok("piece".into())).await.expect("it is read");
+        }
+    };
+    let (answer, ()) = tokio::join!(visitor.ask(asked), sending);
+    assert!(!answer.headers().contains_key("grpc-status"), "{:?}", answer.headers());
+}
+
+#[tokio::test]
+async fn a_call_that_is_silent_for_too_long_ends_and_one_that_says_something_does_not() {
+    let brief = Duration::from_millis(500);
+    let stage = Stage::with(Limits { tunnel_idle: brief, ..Limits::default() }).await;
+    let mut one = Origin::start(1);
+    echo(&mut one).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (sender, body) = Parts::new();
+    let mut coming = visitor.ask(call(body)).await.into_body();
+    let begun = Instant::now();
+    while begun.elapsed() < brief * 2 {
+        sender.send(Ok("still there".into())).await.expect("it is read");
+        coming.frame().await.expect("there is more").expect("it goes on");
+    }
+    let over = timeout(Duration::from_secs(10), coming.frame()).await.expect("it ends");
+    over.expect("it is said").expect_err("it broke off");
+    stage.report("none in flight", |it| of(it, &one).is_some_and(|it| it.in_flight == 0)).await;
+}
+
+#[tokio::test]
+async fn more_calls_than_a_connection_takes_wait_for_none_of_them() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    narrow_echo(&mut one, 2).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let mut under_way = Vec::new();
+    for _ in 0..20 {
+        let (sender, body) = Parts::new();
+        let answer = timeout(Duration::from_secs(10), visitor.ask(call(body))).await;
+        under_way.push((sender, answer.expect("it is answered")));
+    }
+    let all = |it: &ProxyReport| of(it, &one).is_some_and(|it| it.in_flight == 20);
+    stage.report("all of them", all).await;
 }

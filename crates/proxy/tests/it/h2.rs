@@ -1,3 +1,4 @@
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -6,9 +7,11 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use toehold_proxy::Limits;
+use toehold_proxy::{Limits, Patience};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use crate::origin::{Origin, Parts, raw};
 use crate::stage::{Stage, eventually, of, routes, stable};
@@ -23,13 +26,31 @@ fn short() -> Limits {
     Limits { idle: brief, head: brief, write_stall: brief, ..Limits::default() }
 }
 
+/// A connection that is to speak HTTP/2.
+pub(crate) async fn connect(stage: &Stage) -> TlsStream<TcpStream> {
+    let shop = made(&["shop.localhost"]);
+    stage.certify(certificates(1, &[&shop])).await.expect("they are shown");
+    let connector = trusting(&[&shop], &["h2", "http/1.1"]);
+    let stream = meet(&connector, stage.tls_addr, "shop.localhost").await.expect("it is met");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    stream
+}
+
+/// Takes a connection of the proxy on which something is asked; others only look whether somebody
+/// listens.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("it is open");
+        let mut space = [0; 4096];
+        if stream.read(&mut space).await.is_ok_and(|count| count > 0) {
+            return stream;
+        }
+    }
+}
+
 impl Visitor {
     pub(crate) async fn of(stage: &Stage) -> Self {
-        let shop = made(&["shop.localhost"]);
-        stage.certify(certificates(1, &[&shop])).await.expect("they are shown");
-        let connector = trusting(&[&shop], &["h2", "http/1.1"]);
-        let stream = meet(&connector, stage.tls_addr, "shop.localhost").await.expect("it is met");
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let stream = connect(stage).await;
         let (sender, connection) =
             handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("it is HTTP/2");
         tokio::spawn(connection);
@@ -248,6 +269,41 @@ async fn streams_go_on_to_their_end_where_another_process_takes_over() {
 }
 
 #[tokio::test]
+async fn a_stream_that_does_not_end_keeps_no_process_that_another_took_over_from() {
+    let brief = Duration::from_millis(100);
+    let stage = Stage::patient(Patience { answers: brief, tunnels: brief }).await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let under_way = visitor.ask(get("/stream")).await;
+    stage.drains(true);
+    under_way.into_body().collect().await.expect_err("it is cut");
+    stage.ends().await;
+}
+
+#[tokio::test]
+async fn hints_come_before_the_answer() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let stream = connect(&stage).await;
+    let (mut sender, connection) = ::h2::client::handshake(stream).await.expect("it is HTTP/2");
+    tokio::spawn(connection);
+    let (mut answer, _) = sender.send_request(get("/").map(drop), true).expect("it is sent");
+    let mut instance = asked(&listener).await;
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    instance.write_all(hint.as_bytes()).await.expect("it is read");
+    let hinted = poll_fn(|cx| answer.poll_informational(cx)).await.expect("there is one");
+    let hinted = hinted.expect("it is whole");
+    assert_eq!(
+        (hinted.status().as_u16(), &hinted.headers()["link"]),
+        (103, &"</a>".parse().expect("a value"))
+    );
+    instance.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("it is read");
+    assert_eq!(answer.await.expect("it is answered").status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn an_answer_that_ends_with_its_connection_is_whole_only_where_that_ends_well() {
     let stage = Stage::start().await;
     let (one, listener) = raw(1).await;
@@ -256,14 +312,7 @@ async fn an_answer_that_ends_with_its_connection_is_whole_only_where_that_ends_w
     for breaks_off in [false, true] {
         let mut sender = visitor.0.clone();
         let asking = tokio::spawn(async move { sender.send_request(get("/")).await });
-        let mut instance = loop {
-            let (mut stream, _) = listener.accept().await.expect("it is asked");
-            let mut space = [0; 4096];
-            // Others only look whether somebody listens.
-            if stream.read(&mut space).await.is_ok_and(|count| count > 0) {
-                break stream;
-            }
-        };
+        let mut instance = asked(&listener).await;
         instance.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.expect("it is read");
         let answer = asking.await.expect("no panic").expect("it is answered");
         let mut body = answer.into_body();

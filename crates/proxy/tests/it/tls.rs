@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::client::Raw;
 use crate::origin::Origin;
-use crate::stage::{Stage, routes, stable};
+use crate::stage::{Stage, eventually, routes, stable};
 
 /// A certificate for these names, in force for itself.
 pub(crate) struct Made {
@@ -234,6 +234,17 @@ async fn localhost_is_vouched_for_by_a_ca_of_its_own_which_stays() {
         before
     );
     meet(&connector, stage.tls_addr, "shop.localhost").await.expect("it is the same");
+    // Where only its certificate is lost, there is one again, and who trusts either is content.
+    let dir = stage.dir.clone();
+    stage.stop().await;
+    let lost = dir.path().join("proxy/localhost-ca.pem");
+    std::fs::remove_file(&lost).expect("it was there");
+    let stage = Stage::again(Limits::default(), dir, false).await;
+    let again = eventually("it is there again", || async { std::fs::read(&lost).ok() }).await;
+    let again = toehold_host::tls::connector(Some(&again)).expect("it is a CA");
+    for connector in [&connector, &again] {
+        meet(connector, stage.tls_addr, "shop.localhost").await.expect("it vouches");
+    }
 }
 
 #[tokio::test]
