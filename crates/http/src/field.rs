@@ -61,8 +61,8 @@ impl Name {
     /// Of a field with this name. The length and the first letter alone rule out nearly all before
     /// anything is compared.
     #[must_use]
-    pub fn of(name: &str) -> Self {
-        let name = name.as_bytes();
+    pub fn of(name: impl AsRef<[u8]>) -> Self {
+        let name = name.as_ref();
         match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
             (2, Some(b't')) if is(name, b"te") => Self::Te,
             (4, Some(b'h')) if is(name, b"host") => Self::Host,

@@ -11,6 +11,7 @@ use ::h2::RecvStream;
 use ::h2::server::{Builder, Connection};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use hyper::Request;
 use tokio::net::TcpStream;
@@ -147,18 +148,19 @@ impl Visit<'_> {
     }
 }
 
-/// Answers one request.
-async fn answer(
+/// Answers one request. What is made of it is made first, so that a stream that waits does not hold
+/// the room for both.
+fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
     open: Open,
     request: Request<RecvStream>,
     respond: Respond,
-) {
+) -> impl Future<Output = ()> {
     if grpc::is_call(&request) {
-        Box::pin(grpc::answer(worker, peer, open, request, respond)).await;
+        Either::Left(Box::pin(grpc::answer(worker, peer, open, request, respond)))
     } else {
         let socket = Socket::Stream(Box::new(Stream::new(request, respond, open)));
-        serve(worker, socket, peer, None).await;
+        Either::Right(serve(worker, socket, peer, None))
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use crate::headers::id::Id;
 pub(crate) use crate::headers::session::without as cookies;
 
 /// One name for a request, at the visitor, here, and in the app's log.
-const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// What an app is told of a visitor.
 #[derive(Clone, Copy, Debug)]

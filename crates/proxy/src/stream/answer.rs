@@ -7,12 +7,17 @@ use ::h2::SendStream;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
-use toehold_http::{Answer, Body, Name, fields};
+use memchr::{memchr, memmem};
+use toehold_http::{Body, Framing, Name};
 
+use crate::headers::REQUEST_ID;
 use crate::stream::Respond;
 
 /// The most content that is sent at once.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// The fields that an answer has room for at first.
+const USUAL_FIELDS: usize = 8;
 
 /// An answer that is being sent.
 #[derive(Debug)]
@@ -67,19 +72,18 @@ impl Said {
     /// Sends the head at the beginning of `bytes`; the engine writes each in one piece.
     fn head(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let To::Head(respond) = &mut self.to else { return Ok(0) };
-        let mut room = fields();
-        let read = Answer::read(bytes, &mut room).ok().flatten();
-        let (answer, end) = read.ok_or_else(|| wrong("the head"))?;
-        let response = response(&answer, &bytes[..end])?;
-        if answer.is_interim() {
+        let head = Head::read(bytes).ok_or_else(|| wrong("the head"))?;
+        let (end, status) = (head.bytes, head.response.status());
+        if status.is_informational() {
             // To go on is what every visitor of HTTP/2 does without being told.
-            if answer.status != 100 {
-                respond.send_informational(response).map_err(io::Error::other)?;
+            if status != StatusCode::CONTINUE {
+                respond.send_informational(head.response).map_err(io::Error::other)?;
             }
             return Ok(end);
         }
-        let body = answer.body(self.to_head);
-        let to = respond.send_response(response, body.has_ended()).map_err(io::Error::other)?;
+        let body = head.body(self.to_head);
+        let to = respond.send_response(head.response, body.has_ended());
+        let to = to.map_err(io::Error::other)?;
         self.to = To::Body(Sending { to, body, trailer: Vec::new() });
         Ok(end)
     }
@@ -157,24 +161,54 @@ impl Sending {
     }
 }
 
-/// The head, without what is about a connection of HTTP/1.1. Its values are parts of one copy of it.
-fn response(answer: &Answer<'_, '_>, head: &[u8]) -> io::Result<Response<()>> {
-    let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).map_err(|_| wrong("the status"))?;
-    let (fields, copy) = (response.headers_mut(), Bytes::copy_from_slice(head));
-    fields.reserve(answer.fields.len());
-    for field in answer.fields {
-        let begin = field.value.as_ptr().addr() - head.as_ptr().addr();
-        let value = copy.slice(begin..begin + field.value.len());
-        match Name::of(field.name) {
-            Name::Connection | Name::KeepAlive | Name::TransferEncoding | Name::Upgrade => {}
-            // Each is another one: in the table of what was said before it would only be in the way.
-            Name::RequestId => append(fields, field.name.as_bytes(), value, true),
-            _ => append(fields, field.name.as_bytes(), value, false),
+/// A head as the engine wrote it.
+struct Head {
+    /// So many bytes.
+    bytes: usize,
+    /// Without what is about a connection of HTTP/1.1.
+    response: Response<()>,
+    framing: Framing,
+}
+
+impl Head {
+    /// Reads the head at the beginning of `bytes`. The engine wrote it, so each field is a name, a
+    /// colon, a space and the rest of a line; its values become parts of one copy. `None`: there is
+    /// something else.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let end = memmem::find(bytes, b"\r\n\r\n")? + 2;
+        let head = Bytes::copy_from_slice(&bytes[..end]);
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_bytes(head.get(9..12)?).ok()?;
+        let (fields, mut framing) = (response.headers_mut(), Framing::UntilClose);
+        fields.reserve(USUAL_FIELDS);
+        let mut begin = memchr(b'\n', &head)? + 1;
+        while begin < end {
+            let line = memchr(b'\r', &head[begin..])?;
+            let colon = memchr(b':', &head[begin..begin + line])?;
+            let name = &head[begin..begin + colon];
+            let value = head.slice(begin + colon + 2..begin + line);
+            begin += line + 2;
+            match Name::of(name) {
+                Name::Connection | Name::KeepAlive | Name::Upgrade => continue,
+                Name::TransferEncoding => {
+                    framing = Framing::Chunked;
+                    continue;
+                }
+                Name::ContentLength => {
+                    framing = Framing::Length(std::str::from_utf8(&value).ok()?.parse().ok()?);
+                }
+                _ => {}
+            }
+            append(fields, name, value);
         }
+        Some(Self { bytes: end + 2, response, framing })
     }
-    Ok(response)
+
+    /// What is behind it; `to_head`: it answers a `HEAD`.
+    fn body(&self, to_head: bool) -> Body {
+        let bodiless = matches!(self.response.status().as_u16(), 204 | 304);
+        if to_head || bodiless { Body::Ended } else { Body::new(self.framing) }
+    }
 }
 
 /// Fields behind a body, a line each.
@@ -183,18 +217,18 @@ fn trailers(text: &[u8]) -> HeaderMap {
     for line in text.split(|&b| b == b'\n') {
         if let Some(colon) = line.iter().position(|&b| b == b':') {
             let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
-            append(&mut map, &line[..colon], value, false);
+            append(&mut map, &line[..colon], value);
         }
     }
     map
 }
 
-/// What the engine wrote can be said again; what cannot is left out. `once`: it is not to be kept for
-/// the next answers.
-fn append(map: &mut HeaderMap, name: &[u8], value: Bytes, once: bool) {
+/// What the engine wrote can be said again; what cannot is left out.
+fn append(map: &mut HeaderMap, name: &[u8], value: Bytes) {
     let value = HeaderValue::from_maybe_shared(value);
     if let (Ok(name), Ok(mut value)) = (HeaderName::from_bytes(name), value) {
-        value.set_sensitive(once);
+        // Each is another one: in the table of what was said before it would only be in the way.
+        value.set_sensitive(name == REQUEST_ID);
         map.append(name, value);
     }
 }

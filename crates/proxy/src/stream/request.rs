@@ -1,6 +1,6 @@
 //! A request of HTTP/2, written as one of HTTP/1.1.
 
-use std::io::{self, Write};
+use std::io::{self, Cursor, Write};
 use std::task::{Context, Poll, ready};
 
 use ::h2::RecvStream;
@@ -16,7 +16,7 @@ const FRAMING_BYTES: usize = 20;
 #[derive(Debug)]
 pub(super) struct Asked {
     /// Bytes that are read before anything else.
-    first: Bytes,
+    first: Cursor<Vec<u8>>,
     coming: RecvStream,
     /// Content that came and was not read yet.
     content: Bytes,
@@ -30,7 +30,7 @@ impl Asked {
         let (parts, coming) = request.into_parts();
         let ended = coming.is_end_stream();
         let chunked = !ended && !parts.headers.contains_key(CONTENT_LENGTH);
-        let first = head(&parts, chunked).into();
+        let first = Cursor::new(head(&parts, chunked));
         Self { first, coming, content: Bytes::new(), chunked, ended }
     }
 
@@ -40,15 +40,15 @@ impl Asked {
         cx: &mut Context<'_>,
         space: &mut [u8],
     ) -> Option<Poll<io::Result<usize>>> {
-        if self.first.is_empty() && self.content.is_empty() && !self.ended {
+        if !self.first.has_remaining() && self.content.is_empty() && !self.ended {
             match self.poll_content(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
                 Poll::Pending => return Some(Poll::Pending),
             }
         }
-        if !self.first.is_empty() {
-            let count = self.first.len().min(space.len());
+        if self.first.has_remaining() {
+            let count = self.first.remaining().min(space.len());
             self.first.copy_to_slice(&mut space[..count]);
             return Some(Poll::Ready(Ok(count)));
         }
@@ -68,7 +68,7 @@ impl Asked {
                 None => {
                     self.ended = true;
                     if self.chunked {
-                        self.first = Bytes::from_static(b"0\r\n\r\n");
+                        self.first = Cursor::new(b"0\r\n\r\n".to_vec());
                     }
                     break;
                 }
