@@ -18,7 +18,7 @@ use crate::{acme, alertmanager, mirror, notify};
 
 pub use forge::{ForgeSettings, GithubApp, Poll};
 pub use machines::{Deadline, Idle, MachineSettings};
-pub use proxy::{LogFormat, ProxySettings};
+pub use proxy::{Drain, LogFormat, ProxySettings};
 
 /// Where the proxy listens unless told otherwise.
 pub const PROXY_ADDR: &str = "127.0.0.1:8080";

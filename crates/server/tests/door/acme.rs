@@ -1,5 +1,6 @@
 //! Certificates of a real CA, from a host that wants one to a proxy that has it.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ const HOST: &str = "shop.example.com";
 struct Scene {
     clock: Arc<SetClock>,
     set: acme::Settings,
+    listen_tls: Option<SocketAddr>,
     epoch: u64,
 }
 
@@ -40,7 +42,10 @@ impl Scene {
             ca_file: Some(pebble.ca_file()),
             ..acme::Settings::default()
         };
-        Self { clock: Arc::new(SetClock::at(SystemClock.now())), set, epoch: 0 }
+        let clock = Arc::new(SetClock::at(SystemClock.now()));
+        // Only said: nobody listens there.
+        let listen_tls = Some(([127, 0, 0, 1], 443).into());
+        Self { clock, set, listen_tls, epoch: 0 }
     }
 
     async fn begin(&mut self) -> Stage {
@@ -52,7 +57,10 @@ impl Scene {
 
     async fn go_on(&mut self, folder: TempDir, before: Txn) -> Stage {
         self.epoch += 1;
-        let set_up = |it: &mut Settings| it.acme = Some(self.set.clone());
+        let set_up = |it: &mut Settings| {
+            it.acme = Some(self.set.clone());
+            it.listen_tls = self.listen_tls;
+        };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         Stage::on(folder, before, set_up, clock, self.epoch).await
     }
@@ -153,6 +161,18 @@ async fn finding(stage: &Stage) -> (bool, String) {
     let all: Vec<serde_json::Value> = stage.owner(Ask::get("/api/v1/health")).await.is(200).json();
     let found = all.into_iter().find(|it| it["what"] == "certificates").expect("it is looked at");
     (found["ok"] == true, found["says"].as_str().expect("a text").to_owned())
+}
+
+#[tokio::test]
+async fn certificates_that_nobody_can_be_shown_are_named() {
+    let front = Front::listen().await;
+    let pebble = Pebble::start(front.ports).await;
+    let mut scene = Scene::new(&pebble);
+    scene.listen_tls = None;
+    let stage = scene.begin().await;
+    let says = "[acme] is set, and visitors are met by TLS nowhere".to_owned();
+    assert_eq!(finding(&stage).await, (false, says));
+    stage.end().await;
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub struct Serve {
     /// Where visitors come in: only said, the proxy listens there
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where visitors come in by TLS: only said, too
+    #[arg(long, value_name = "ADDR")]
+    pub listen_tls: Option<SocketAddr>,
     #[command(flatten)]
     pub parent: Parent,
 }

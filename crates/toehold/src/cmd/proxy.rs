@@ -9,9 +9,9 @@ use std::os::fd::AsFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use toehold_host::lock::FolderLock;
-use toehold_proxy::{AccessFormat, AccessLog, AccessTo, Handover, ProxyError, Source};
+use toehold_proxy::{AccessFormat, AccessLog, AccessTo, Handover, Patience, ProxyError, Source};
 use toehold_server::fleet::Fleet;
-use toehold_server::settings::{LogFormat, Settings};
+use toehold_server::settings::{Drain, LogFormat, Settings};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ pub fn run(context: &Context, proxy: &Proxy) -> Outcome {
         folder: home.folder,
         drains,
     };
-    let patience = toehold_proxy::Patience::default();
+    let patience = patience(home.settings.as_ref());
     let settings = toehold_proxy::Settings {
         source: home.source,
         listeners,
@@ -146,6 +146,16 @@ impl Home {
         let port = |it: &TcpListener| it.local_addr().map(|addr| addr.port()).ok();
         let is_plain = |it: &TcpListener| tls.is_none_or(|tls| port(it) != Some(tls.port()));
         Ok(handed_in.into_iter().partition(is_plain))
+    }
+}
+
+/// How long what is under way may go on once another process has taken over.
+fn patience(settings: Option<&Settings>) -> Patience {
+    let (set, usual) = (settings.map(|it| &it.proxy), Patience::default());
+    let of = |drain: Option<Drain>, usual| drain.map_or(usual, |drain| drain.0);
+    Patience {
+        answers: of(set.and_then(|it| it.drain), usual.answers),
+        tunnels: of(set.and_then(|it| it.tunnel_drain), usual.tunnels),
     }
 }
 

@@ -38,6 +38,7 @@ pub fn run(context: &Context, serve: &Serve) -> Outcome {
     let mut settings = context::settings(&layout)?;
     settings.api = serve.api.unwrap_or(settings.api);
     settings.listen = serve.listen.unwrap_or(settings.listen);
+    settings.listen_tls = serve.listen_tls.or(settings.listen_tls);
     let api = api_listener(settings.api)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

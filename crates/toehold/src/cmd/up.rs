@@ -81,18 +81,19 @@ fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failu
     let api = listen(at.api, 1)?;
     let mut public = listen(at.listen, cpus)?;
     let mut how = vec!["--cpus".to_owned(), cpus.to_string()];
+    let mut said = ["--api".to_owned(), at.api.to_string()].to_vec();
+    said.extend(["--listen".to_owned(), at.listen.to_string()]);
     if let Some(tls) = at.listen_tls {
         public.extend(listen(tls, cpus)?);
-        how.extend(["--listen-tls".to_owned(), tls.to_string()]);
+        for arguments in [&mut how, &mut said] {
+            arguments.extend(["--listen-tls".to_owned(), tls.to_string()]);
+        }
     }
     let log = |name: &str| layout.logs().join(format!("{name}.log"));
     Ok(vec![
         Part {
             name: "serve",
-            arguments: arguments(
-                "serve",
-                &["--api".into(), at.api.to_string(), "--listen".into(), at.listen.to_string()],
-            ),
+            arguments: arguments("serve", &said),
             sockets: api,
             log: log("serve"),
             overlaps: false,

@@ -1,19 +1,24 @@
 //! The proxy is replaced by a newer program while visitors come, stay and listen.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 
 use crate::death::{kill, part};
-use crate::stage::{App, Stage, free_port, get, until};
+use crate::stage::{App, Stage, free_port, get, said, until};
+
+/// Whom visitors by TLS ask for.
+const HOST: &str = "hello.localhost";
 
 /// How long a visitor waits for what should come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -252,6 +257,23 @@ struct Alone {
 
 impl Alone {
     fn start() -> Self {
+        let alone = Self::with(&[]);
+        let serves = || (get(alone.port, "hello.localhost", "/").0 == 200).then_some(());
+        until("it serves", serves);
+        alone
+    }
+
+    /// One that speaks TLS, and the folder with its certificate.
+    fn by_tls() -> (Self, TempDir) {
+        let tls = TempDir::new().expect("a folder");
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed([HOST.to_owned()]).expect("it is made");
+        std::fs::write(tls.path().join("cert.pem"), cert.pem()).expect("written");
+        std::fs::write(tls.path().join("key.pem"), signing_key.serialize_pem()).expect("written");
+        (Self::with(&["--tls".as_ref(), tls.path().as_os_str()]), tls)
+    }
+
+    fn with(more: &[&OsStr]) -> Self {
         let (folder, port) = (TempDir::new().expect("a folder"), free_port());
         let at = |name: &str| folder.path().join(name);
         let program = at("toehold");
@@ -262,13 +284,13 @@ impl Alone {
             .args(["--json", "proxy", "--cpus", "2", "--listen", &format!("127.0.0.1:{port}")])
             .arg("--backends")
             .arg(at("backends"))
+            .args(more)
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()
             .expect("it starts");
         let alone = Self { first, port, program, folder };
         until("it listens", || TcpStream::connect(("127.0.0.1", port)).ok());
-        until("it serves", || (get(port, "hello.localhost", "/").0 == 200).then_some(()));
         alone
     }
 
@@ -340,6 +362,85 @@ fn a_proxy_that_is_replaced_twice_loses_no_request_and_breaks_nothing_off() {
     signal("-TERM", third);
     until("the last one has ended", || is_gone(third).then_some(()));
     assert!(TcpStream::connect(("127.0.0.1", alone.port)).is_err(), "nobody holds the socket");
+}
+
+/// curl, by TLS; fifty requests on a connection where `path` says so.
+fn by_tls(port: u16, trusted: &Path, protocol: &str, path: &str) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--fail-early", "--no-buffer", protocol])
+        .args(["--max-time", "60", "--resolve", &format!("{HOST}:{port}:127.0.0.1"), "--cacert"])
+        .arg(trusted.join("cert.pem"))
+        .arg(format!("https://{HOST}:{port}{path}"))
+        .stdin(Stdio::null());
+    curl
+}
+
+/// An answer by HTTP/2 that has no end until somebody asks for `/end`.
+struct Hearing(Child, BufReader<ChildStdout>);
+
+impl Hearing {
+    fn begin(mut curl: Command) -> Self {
+        let mut child = curl.stdout(Stdio::piped()).spawn().expect("curl runs");
+        let lines = BufReader::new(child.stdout.take().expect("it is read"));
+        Self(child, lines)
+    }
+
+    /// Hears one more tick, the one with this number.
+    fn hears(&mut self, number: usize) {
+        let mut line = String::new();
+        self.1.read_line(&mut line).expect("it goes on");
+        assert_eq!(line, format!("tick {number}\n"), "a tick is missing");
+    }
+
+    /// Hears the rest, to its proper end.
+    fn ends(mut self) {
+        self.1.read_to_end(&mut Vec::new()).expect("it ends");
+        assert!(self.0.wait().expect("curl ends").success(), "it broke off");
+    }
+}
+
+#[test]
+fn who_comes_by_tls_notices_nothing_either() {
+    let (alone, tls) = Alone::by_tls();
+    let (port, trusted) = (alone.port, tls.path().to_owned());
+    let mut hearing = Hearing::begin(by_tls(port, &trusted, "--http2", "/stream"));
+    hearing.hears(0);
+    let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
+    let visit = |protocol: &'static str| {
+        let (done, answered, trusted) = (done.clone(), answered.clone(), trusted.clone());
+        std::thread::spawn(move || {
+            let mut lost = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let output = by_tls(port, &trusted, protocol, "/?[1-50]").output();
+                let output = output.expect("curl runs");
+                if !output.status.success() {
+                    lost.push(format!("{protocol}: {}", said(&output)));
+                }
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            lost
+        })
+    };
+    let visitors = ["--http2", "--http2", "--http1.1"].map(visit);
+    let until_answered = |more: usize| {
+        let from = answered.load(Ordering::Relaxed);
+        until("visitors are answered", || {
+            (answered.load(Ordering::Relaxed) >= from + more).then_some(())
+        });
+    };
+    until_answered(3);
+    Stage::replace(&alone.program);
+    alone.upgrades();
+    until_answered(6);
+    (1..30).for_each(|number| hearing.hears(number));
+    assert!(!is_gone(alone.first.id()), "what is under way there goes on");
+    done.store(true, Ordering::Relaxed);
+    let lost = visitors.into_iter().flat_map(|it| it.join().expect("no panic"));
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<String>::new(), "{}", alone.log());
+    let end = by_tls(port, &trusted, "--http2", "/end").output().expect("curl runs");
+    assert!(end.status.success(), "{}", said(&end));
+    hearing.ends();
+    until("the one before has ended", || is_gone(alone.first.id()).then_some(()));
 }
 
 /// Puts something else where the program is.

@@ -136,6 +136,11 @@ impl Control {
     pub(in crate::control) async fn certificate_finding(&self) -> Option<Finding> {
         let (ok, says) = match self.certificates().await {
             Ok(None) => return None,
+            Ok(Some(_)) if self.settings().listen_tls.is_none() => {
+                let says = "[acme] is set, and visitors are met by TLS nowhere".to_owned();
+                let hint = "set listen_tls in server.toml, or give toehold up --listen-tls".into();
+                return Some(Finding { what: "certificates".into(), ok: false, says, hint });
+            }
             Ok(Some(Standing { wanted, good, wrong, .. })) => {
                 let of = tell::count(wanted as u64, "public host");
                 let says = match wrong.as_slice() {
