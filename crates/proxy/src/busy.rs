@@ -10,8 +10,8 @@ pub(crate) struct Busy {
     streams: Cell<usize>,
     /// How many were opened in all.
     opened: Cell<u32>,
-    /// One was given up because its visitor took nothing in.
-    has_stalled: Cell<bool>,
+    /// Changes whenever something comes or goes.
+    stirs: Cell<u64>,
     idle_since: Cell<Instant>,
 }
 
@@ -21,7 +21,7 @@ impl Busy {
         Rc::new(Self {
             streams: Cell::new(0),
             opened: Cell::new(0),
-            has_stalled: Cell::new(false),
+            stirs: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
         })
     }
@@ -31,9 +31,9 @@ impl Busy {
         self.opened.get() >= most
     }
 
-    /// Whether a visitor took nothing in for too long.
-    pub(crate) const fn has_stalled(&self) -> bool {
-        self.has_stalled.get()
+    /// Another number whenever something came or went.
+    pub(crate) const fn stirs(&self) -> u64 {
+        self.stirs.get()
     }
 
     /// Since when none is open.
@@ -45,7 +45,12 @@ impl Busy {
     pub(crate) fn open(self: &Rc<Self>) -> Open {
         self.streams.set(self.streams.get() + 1);
         self.opened.set(self.opened.get().saturating_add(1));
+        self.stir();
         Open(self.clone())
+    }
+
+    fn stir(&self) {
+        self.stirs.set(self.stirs.get().wrapping_add(1));
     }
 }
 
@@ -54,10 +59,9 @@ impl Busy {
 pub(crate) struct Open(Rc<Busy>);
 
 impl Open {
-    /// It is given up: its visitor takes nothing in. What was handed over before waits until the
-    /// connection ends, so that is not for long any more.
-    pub(crate) fn stalls(&self) {
-        self.0.has_stalled.set(true);
+    /// Something came, or there was room for something that goes.
+    pub(crate) fn stirs(&self) {
+        self.0.stir();
     }
 }
 

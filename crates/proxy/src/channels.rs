@@ -1,28 +1,26 @@
 //! Connections of HTTP/2 to instances, shared by the calls of a thread: one for each, and more where
 //! more calls are under way than one takes.
 
-mod sent;
-
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::rc::Rc;
-use std::time::Duration;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use ::h2::client::{Builder, Connection, ResponseFuture, SendRequest};
+use ::h2::{Error, SendStream};
+use bytes::Bytes;
+use hyper::Request;
+use hyper::http::request::Parts;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::here::Here;
 use crate::instance::Instance;
 use crate::limits::Limits;
-
-pub(crate) use crate::channels::sent::{Sent, SoFar};
+use crate::pulse::Pulse;
+use crate::watch::Watch;
 
 /// How long an instance may say nothing while calls are under way before it is asked whether it is
 /// still there, and how long it may take to say so.
@@ -31,7 +29,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// How much of an answer an instance may send ahead, in bytes, and the same for all answers of a
 /// connection: no bound, since calls that nobody reads would use it up for those of others.
-const WINDOW: (u32, u32) = (256 * 1024, (1 << 31) - 1);
+const WINDOW: (u32, u32) = (64 * 1024, (1 << 31) - 1);
+
+/// How much of a call waits to be sent that the instance has room for, in bytes.
+const MAX_SENT_AHEAD: usize = 32 * 1024;
 
 /// The connections of one thread.
 #[derive(Debug)]
@@ -45,40 +46,44 @@ pub(crate) struct Channels {
 /// A connection.
 #[derive(Clone, Debug)]
 struct Channel {
-    sender: SendRequest<Sent>,
-    calls: Place,
+    sender: SendRequest<Bytes>,
+    place: Place,
 }
 
 /// A call's place on a connection, for as long as this lives; the connection holds one itself. It
-/// knows how many the instance takes.
-#[derive(Clone, Debug)]
-pub(crate) struct Place(Rc<Cell<usize>>);
+/// knows whether that is gone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place(Rc<Cell<bool>>);
+
+/// A call that was begun.
+pub(crate) struct Begun {
+    /// The head of its answer.
+    pub(crate) response: ResponseFuture,
+    /// Its body.
+    pub(crate) to: SendStream<Bytes>,
+    pub(crate) place: Place,
+}
 
 impl Channel {
+    fn calls(&self) -> usize {
+        Rc::strong_count(&self.place.0) - 1
+    }
+
+    fn is_gone(&self) -> bool {
+        self.place.0.get()
+    }
+
     /// Whether the instance takes one more call on it at once.
     fn is_free(&self) -> bool {
-        let calls = Rc::strong_count(&self.calls.0) - 1;
-        !self.sender.is_closed() && calls < self.calls.0.get()
+        !self.is_gone() && self.calls() < self.sender.current_max_send_streams()
     }
-}
 
-/// Why a call was not answered.
-pub(crate) enum Failure {
-    /// Nothing was sent, and why.
-    Unsent(Box<Request<Sent>>, String),
-    /// It may have been carried out.
-    Sent(hyper::Error),
-    /// It broke off, and has answered no call yet: it seems to speak HTTP/1.1 alone, and whoever
-    /// calls it nevertheless shows nothing but that.
-    Unspoken(hyper::Error),
-}
-
-impl Failure {
-    fn unspoken(self) -> Self {
-        match self {
-            Self::Sent(error) => Self::Unspoken(error),
-            other => other,
-        }
+    /// Begins a call; `ended`: it has no body. An error: nothing of it was sent.
+    async fn begin(self, head: &Parts, ended: bool) -> Result<Begun, Error> {
+        let mut sender = self.sender.ready().await?;
+        let call = Request::from_parts(head.clone(), ());
+        let (response, to) = sender.send_request(call, ended)?;
+        Ok(Begun { response, to, place: self.place })
     }
 }
 
@@ -87,99 +92,96 @@ impl Channels {
         Self { open: RefCell::default(), speak: RefCell::default(), connect: limits.connect }
     }
 
-    /// Sends a call and waits for the head of its answer; its place is kept until that is through.
-    pub(crate) async fn send(
+    /// Begins a call at an instance. An error says why nothing of it could be sent.
+    pub(crate) async fn begin(
         &self,
         instance: &Instance,
-        request: Request<Sent>,
-    ) -> Result<(Response<Incoming>, Place), Failure> {
-        let sent = self.try_send(instance, request).await;
-        let speaks = self.speak.borrow().contains(&instance.key);
-        match &sent {
-            Ok(_) if !speaks => _ = self.speak.borrow_mut().insert(instance.key),
-            Err(Failure::Sent(_)) if !speaks => return sent.map_err(Failure::unspoken),
-            _ => {}
-        }
-        sent
-    }
-
-    async fn try_send(
-        &self,
-        instance: &Instance,
-        mut request: Request<Sent>,
-    ) -> Result<(Response<Incoming>, Place), Failure> {
+        head: &Parts,
+        ended: bool,
+    ) -> Result<Begun, String> {
         let free = |all: &Vec<Channel>| all.iter().find(|it| it.is_free()).cloned();
         let kept = self.open.borrow().get(&instance.key).and_then(free);
-        if let Some(Channel { mut sender, calls }) = kept {
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, calls)),
-                Err(mut failed) => match failed.take_message() {
-                    // It closed just then: a fresh one settles it.
-                    Some(unsent) => request = unsent,
-                    None => return Err(Failure::Sent(failed.into_error())),
-                },
-            }
+        if let Some(channel) = kept
+            && let Ok(begun) = channel.begin(head, ended).await
+        {
+            return Ok(begun);
         }
-        let Channel { mut sender, calls } = match self.open(instance).await {
-            Ok(channel) => channel,
-            Err(why) => return Err(Failure::Unsent(Box::new(request), why)),
-        };
-        let sent = sender.try_send_request(request).await.map(|response| (response, calls));
-        let speaks = self.speak.borrow().contains(&instance.key);
-        sent.map_err(|mut failed| match failed.take_message() {
-            Some(unsent) if speaks => {
-                Failure::Unsent(Box::new(unsent), "it closed a connection at once".to_owned())
-            }
-            Some(_) | None => Failure::Sent(failed.into_error()),
-        })
+        // None is there, or it closed just then: a fresh one settles it.
+        let fresh = self.open(instance).await?;
+        fresh.begin(head, ended).await.map_err(|error| format!("it cannot be asked: {error}"))
+    }
+
+    /// An instance has answered a call: it speaks HTTP/2.
+    pub(crate) fn spoke(&self, instance: &Instance) {
+        self.speak.borrow_mut().insert(instance.key);
+    }
+
+    /// Whether an instance has ever answered a call.
+    pub(crate) fn speaks(&self, instance: &Instance) -> bool {
+        self.speak.borrow().contains(&instance.key)
     }
 
     async fn open(&self, instance: &Instance) -> Result<Channel, String> {
-        let why = |error: &dyn std::error::Error| format!("it cannot be reached: {error}");
         let opening = async {
             let stream = TcpStream::connect(instance.addr).await?;
             stream.set_nodelay(true)?;
-            let mut builder = Builder::new(Here);
+            let mut builder = Builder::new();
             builder
-                .timer(TokioTimer::new())
-                .initial_stream_window_size(WINDOW.0)
+                .enable_push(false)
+                .initial_window_size(WINDOW.0)
                 .initial_connection_window_size(WINDOW.1)
-                .keep_alive_interval(ASK_AFTER)
-                .keep_alive_timeout(ANSWER);
-            builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)
+                .max_send_buffer_size(MAX_SENT_AHEAD);
+            builder.handshake(stream).await.map_err(io::Error::other)
         };
         let (sender, connection) = timeout(self.connect, opening)
             .await
             .map_err(|_| "it takes no connection in time".to_owned())?
-            .map_err(|error| why(&error))?;
-        let most = Rc::new(Cell::new(connection.current_max_send_streams()));
-        let said = Rc::downgrade(&most);
-        tokio::task::spawn_local(async move {
-            let mut connection = pin!(connection);
-            let ended = poll_fn(|cx| {
-                let ended = connection.as_mut().poll(cx);
-                if let Some(most) = said.upgrade() {
-                    most.set(connection.current_max_send_streams());
-                }
-                ended
-            });
-            // Whoever sent a call hears of it as well, and decides what to do.
-            if let Err(error) = ended.await {
-                tracing::trace!(%error, "a connection to an instance ended");
-            }
-        });
-        let channel = Channel { sender, calls: Place(most) };
+            .map_err(|error| format!("it cannot be reached: {error}"))?;
+        let channel = Channel { sender, place: Place::default() };
+        tokio::task::spawn_local(drive(connection, Rc::downgrade(&channel.place.0)));
         self.open.borrow_mut().entry(instance.key).or_default().push(channel.clone());
         Ok(channel)
     }
 
-    /// Lets go of what was closed, and of instances that `serves` does not know: calls under way go
-    /// on.
+    /// Lets go of what was closed, of all that nobody needs but one for each instance, and of
+    /// instances that `serves` does not know: calls under way go on.
     pub(crate) fn sweep(&self, serves: impl Fn(u64) -> bool) {
         self.open.borrow_mut().retain(|&key, all| {
-            all.retain(|it| !it.sender.is_closed());
+            let mut spare = 0;
+            all.retain(|it| {
+                spare += usize::from(it.calls() == 0 && !it.is_gone());
+                !it.is_gone() && (it.calls() > 0 || spare <= 1)
+            });
             !all.is_empty() && serves(key)
         });
         self.speak.borrow_mut().retain(|&key| serves(key));
+    }
+}
+
+/// Does the work of a connection until it ends, or until nobody needs it.
+async fn drive(mut connection: Connection<TcpStream, Bytes>, place: Weak<Cell<bool>>) {
+    let mut pulse = Pulse::new(connection.ping_pong(), [ASK_AFTER, ANSWER]);
+    let mut watch = Watch::new(Instant::now() + ASK_AFTER);
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = std::pin::Pin::new(&mut connection).poll(cx) {
+                if let Err(error) = ended {
+                    // Whoever began a call hears of it as well, and decides what to do.
+                    tracing::trace!(%error, "a connection to an instance ended");
+                }
+                return Poll::Ready(());
+            }
+            let beat = pulse.next(cx);
+            std::task::ready!(watch.poll(cx, beat));
+            let waits = Weak::strong_count(&place) > 1;
+            if !pulse.beat(Instant::now(), waits, 0) {
+                tracing::debug!("an instance that was to answer calls is not there any more");
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+    if let Some(gone) = place.upgrade() {
+        gone.set(true);
     }
 }

@@ -32,23 +32,25 @@ pub(crate) async fn exchange(
     };
     let meter = goal.app.meter.clone();
     let before = visitor.said_in_bodies();
-    let (status, after) =
+    let (status, after, whole) =
         match Run::new(worker, &goal, ask.upload.came().0).finish(visitor, &mut ask).await {
             Ok(answered) if answered.head.status == 101 => {
-                (101, Box::pin(tunnel::tunnel(worker, visitor, answered)).await)
+                let after = Box::pin(tunnel::tunnel(worker, visitor, answered)).await;
+                (101, after, after != After::Reset)
             }
             Ok(answered) => {
                 let status = answered.head.status;
-                (status, relay::relay(worker, visitor, &mut ask, answered).await)
+                let passed = relay::relay(worker, visitor, &mut ask, answered).await;
+                (status, passed.after, passed.whole)
             }
             Err(Stop::Page(page)) => {
                 meter.refused(worker.index, page.status);
                 return Box::pin(answer(worker, visitor, ask, page.into())).await;
             }
-            Err(Stop::Gone) => (GONE, After::Reset),
+            Err(Stop::Gone) => (GONE, After::Reset, false),
         };
     if let Some(entry) = ask.entry.take() {
-        note(worker, visitor, (*entry, &ask.id), status, (before, after));
+        note(worker, visitor, (*entry, &ask.id), status, (before, whole));
     }
     after
 }
@@ -59,12 +61,12 @@ fn note(
     visitor: &Visitor,
     (mut entry, id): (Entry, &Id),
     status: u16,
-    (before, after): (u64, After),
+    (before, whole): (u64, bool),
 ) {
     let Some(access) = &worker.shared.access else { return };
     entry.status = status;
     let bytes = visitor.said_in_bodies() - before;
-    entry.ends(&visitor.peer, id, bytes, after != After::Reset);
+    entry.ends(&visitor.peer, id, bytes, whole);
     access.say(entry);
 }
 
@@ -74,7 +76,7 @@ pub(crate) async fn refuse(worker: &Worker, visitor: &mut Visitor, page: Page) -
     let (begun, before) = (visitor.moved, visitor.said_in_bodies());
     let reply = Reply { own: page.into(), id, form, to_head, connection: Some("close") };
     let after = say(worker, visitor, reply, After::Linger).await;
-    note(worker, visitor, (Entry::unread(begun), id), page.status, (before, after));
+    note(worker, visitor, (Entry::unread(begun), id), page.status, (before, after != After::Reset));
     after
 }
 
@@ -90,7 +92,7 @@ async fn answer(worker: &Worker, visitor: &mut Visitor, mut ask: Box<Ask>, own: 
     let reply = Reply { own, id, form: *form, to_head: *to_head, connection };
     let after = say(worker, visitor, reply, if stays { After::Next } else { After::Linger }).await;
     if let Some(entry) = entry {
-        note(worker, visitor, (*entry, id), status, (before, after));
+        note(worker, visitor, (*entry, id), status, (before, after != After::Reset));
     }
     after
 }

@@ -1,29 +1,29 @@
 //! A call of gRPC: it needs HTTP/2 all the way, so it is passed on frame by frame to an instance that
 //! speaks it, too (without TLS, and without having been asked whether it does).
 
-mod body;
 mod head;
 mod note;
+mod pass;
+mod wait;
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ::h2::RecvStream;
+use ::h2::{Reason, RecvStream};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
-use tokio::time::sleep_until;
 
 use crate::busy::Open;
-use crate::channels::{Failure, Sent, SoFar};
+use crate::channels::Place;
 use crate::clock;
-use crate::grpc::body::{Call, Coming, End, Saying};
 use crate::grpc::note::Note;
+use crate::grpc::pass::Passing;
+use crate::grpc::wait::{Came, Failed, wait};
 use crate::host;
 use crate::meter::Flight;
 use crate::page::Page;
+use crate::pipe::Pipe;
 use crate::route::{Aim, App, Choice, Tried, choose};
 use crate::stream::Respond;
 use crate::worker::Worker;
@@ -44,72 +44,81 @@ pub(crate) fn is_call(request: &Request<RecvStream>) -> bool {
     is_it && request.method() == Method::POST
 }
 
-/// Passes a call on, and its answer back, for as long as the visitor wants to hear it.
+/// An answer that came from an instance.
+struct Answered {
+    response: Response<RecvStream>,
+    /// What is left of the call.
+    asked: Pipe,
+    flight: Flight,
+    place: Place,
+}
+
+/// Why there is none.
+enum Unanswered {
+    /// The visitor hears why, with a code of gRPC.
+    Said(Page, &'static str),
+    /// It left.
+    Gone,
+}
+
+/// Passes a call on, and its answer back, for as long as the visitor wants to hear it. Where no
+/// instance answers, gRPC has a way of its own to say so.
 pub(crate) async fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
-    open: Open,
+    _open: Open,
     request: Request<RecvStream>,
     mut respond: Respond,
 ) {
-    let response = {
-        let mut calling = pin!(call(&worker, peer, request));
-        poll_fn(|cx| match calling.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
-            Poll::Pending => respond.poll_reset(cx).map(|_| None),
-        })
-        .await
-    };
-    let Some(response) = response else { return };
-    let (head, call) = response.into_parts();
-    let (head, is_all) = (Response::from_parts(head, ()), call.is_end_stream());
-    // Who is gone meanwhile hears nothing of it.
-    let Ok(to) = respond.send_response(head, is_all) else { return };
-    if is_all {
-        return;
-    }
-    let limits = &worker.shared.limits;
-    let mut saying = Saying::new(call, to, limits);
-    if poll_fn(|cx| saying.poll(cx, limits)).await == End::Stalled {
-        open.stalls();
-    }
-}
-
-/// Passes a call on. Where no instance answers, gRPC has a way of its own to say so.
-async fn call(worker: &Rc<Worker>, peer: Rc<str>, request: Request<RecvStream>) -> Response<Call> {
     let id = head::id(&request);
     let said_id = HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"));
-    let mut note = Note::of(worker, &request, peer.clone(), id);
-    let mut response = match pass(worker, &peer, &said_id, request, &mut note).await {
-        Ok(response) => response.map(Some),
-        Err((page, code)) => {
-            note.whole = true;
-            refused(page, code)
+    let mut note = Note::of(&worker, &request, peer.clone(), id);
+    let asking = (&*peer, &said_id);
+    let answered = match ask(&worker, asking, request, &mut respond, &mut note).await {
+        Ok(answered) => answered,
+        Err(Unanswered::Gone) => return,
+        Err(Unanswered::Said(page, code)) => {
+            let mut response = refused(page, code);
+            note.answered(response.status().as_u16());
+            head::to_visitor(response.headers_mut(), &said_id);
+            note.whole = respond.send_response(response, true).is_ok();
+            return;
         }
     };
+    let Answered { response, asked, flight, place } = answered;
     note.answered(response.status().as_u16());
-    head::to_visitor(response.headers_mut(), &said_id);
-    response.map(|coming| Call { coming, note })
+    let (mut head, coming) = response.into_parts();
+    head::to_visitor(&mut head.headers, &said_id);
+    let is_all = coming.is_end_stream();
+    // Who is gone meanwhile hears nothing of it.
+    let Ok(to) = respond.send_response(Response::from_parts(head, ()), is_all) else { return };
+    note.whole = is_all;
+    if !is_all {
+        let said = Pipe::new(coming, to, false);
+        let passing = Passing { asked: Some(asked), said, flight, _place: place, note };
+        passing.pass(&worker.shared.limits).await;
+    }
 }
 
-async fn pass(
+async fn ask(
     worker: &Rc<Worker>,
-    peer: &str,
-    id: &HeaderValue,
+    (peer, id): (&str, &HeaderValue),
     mut request: Request<RecvStream>,
+    respond: &mut Respond,
     note: &mut Note,
-) -> Result<Response<Coming>, (Page, &'static str)> {
+) -> Result<Answered, Unanswered> {
     let table = worker.table();
-    let none = (Page::NO_APP, UNAVAILABLE);
-    let authority = head::authority(&request).ok_or(none)?;
-    let app = table.app(&host::name(authority.as_str())).ok_or(none)?.clone();
+    let none = || Unanswered::Said(Page::NO_APP, UNAVAILABLE);
+    let authority = head::authority(&request).ok_or_else(none)?;
+    let app = table.app(&host::name(authority.as_str())).ok_or_else(none)?.clone();
     app.meter.earn(worker.index);
     head::to_instance(&mut request, &authority, peer, id);
     if let Some(entry) = &mut note.entry {
         entry.is_for(&app.name);
     }
-    let passed = tries(worker, &app, request, note).await;
-    if let Err((page, _)) = &passed {
+    let (head, coming) = request.into_parts();
+    let passed = tries(worker, &app, &head, coming, respond, note).await;
+    if let Err(Unanswered::Said(page, _)) = &passed {
         app.meter.refused(worker.index, page.status);
     }
     passed
@@ -118,77 +127,68 @@ async fn pass(
 async fn tries(
     worker: &Rc<Worker>,
     app: &App,
-    request: Request<RecvStream>,
+    head: &Parts,
+    mut coming: RecvStream,
+    respond: &mut Respond,
     note: &mut Note,
-) -> Result<Response<Coming>, (Page, &'static str)> {
-    let (parts, coming) = request.into_parts();
-    let (sent, asked) = Sent::new(coming);
-    let mut request = Request::from_parts(parts, sent);
+) -> Result<Answered, Unanswered> {
+    let said = |page, code| Err(Unanswered::Said(page, code));
     let mut tried = Tried::default();
     for _ in 0..MAX_TRIES {
         let (at_us, random) = (clock::now_us(), || fastrand::u64(..));
         let by = (worker.index, at_us);
         let Some(choice) = choose(app, Aim::Drawn, &tried, by, random) else { break };
-        tried.add(&choice.instance);
+        let (instance, meter) = (&choice.instance, &choice.instance.meter);
         if let Some(entry) = &mut note.entry {
-            entry.asks(&choice.instance, choice.track, choice.release);
+            entry.asks(instance, choice.track, choice.release);
         }
-        let (sent, meter) = (Instant::now(), &choice.instance.meter);
+        let sent = Instant::now();
         let flight = Flight::begin(meter, worker.index, Some(at_us));
-        let sending = worker.channels.send(&choice.instance, request);
-        let failure = match in_time(sending, &asked, app.timeout).await {
-            Some(Ok((response, place))) => {
-                answered(worker, &choice, (sent, at_us), response.status().as_u16());
-                return Ok(response.map(|incoming| Coming {
-                    incoming,
-                    flight,
-                    asked,
-                    _place: place,
-                }));
-            }
-            Some(Err(failure)) => failure,
-            // Where the visitor has not said all of it, no instance is to blame for what comes of it.
-            None if !asked.is_whole() => return Err((Page::UPLOAD_TOO_SLOW, DEADLINE_EXCEEDED)),
-            None => {
+        let begun = match worker.channels.begin(instance, head, coming.is_end_stream()).await {
+            Ok(begun) => begun,
+            Err(why) => {
+                tried.add(instance);
                 meter.failed(worker.index);
-                return Err((Page::TOO_SLOW, DEADLINE_EXCEEDED));
+                worker.shared.set_aside(instance, &why);
+                continue;
             }
         };
-        match failure {
-            Failure::Unsent(again, why) => {
-                meter.failed(worker.index);
-                worker.shared.set_aside(&choice.instance, &why);
-                request = *again;
+        let (error, unsent) = match wait(begun, coming, respond, app.timeout).await {
+            Ok(Came { response, asked, place }) => {
+                worker.channels.spoke(instance);
+                answered(worker, &choice, (sent, at_us), response.status().as_u16());
+                return Ok(Answered { response, asked, flight, place });
             }
-            Failure::Unspoken(error) => {
-                tracing::debug!(%error, instance.id = %choice.instance.id, "it takes no calls");
-                return Err((Page::BROKEN, UNAVAILABLE));
-            }
-            Failure::Sent(error) => {
+            Err(Failed::Gone) => return Err(Unanswered::Gone),
+            // Where the visitor has not said all of it, no instance is to blame for what comes of it.
+            Err(Failed::Slow) => return said(Page::UPLOAD_TOO_SLOW, DEADLINE_EXCEEDED),
+            Err(Failed::Late) => {
                 meter.failed(worker.index);
-                tracing::debug!(%error, instance.id = %choice.instance.id, "a call broke off");
-                return Err((Page::BROKEN, UNAVAILABLE));
+                return said(Page::TOO_SLOW, DEADLINE_EXCEEDED);
+            }
+            Err(Failed::Broken(error, unsent)) => (error, unsent),
+        };
+        tracing::debug!(%error, instance.id = %instance.id, "a call broke off");
+        match unsent {
+            _ if !worker.channels.speaks(instance) => {
+                // It seems to speak HTTP/1.1 alone, and whoever calls it nevertheless shows nothing
+                // but that.
+                return said(Page::BROKEN, UNAVAILABLE);
+            }
+            // It says that it has not looked at it: it was about to close the connection, say.
+            Some(again) if is_untouched(&error) => coming = again,
+            _ => {
+                meter.failed(worker.index);
+                return said(Page::BROKEN, UNAVAILABLE);
             }
         }
     }
-    let none = if app.serves() { Page::NO_ANSWER } else { Page::NO_INSTANCE };
-    Err((none, UNAVAILABLE))
+    said(if app.serves() { Page::NO_ANSWER } else { Page::NO_INSTANCE }, UNAVAILABLE)
 }
 
-/// What comes of sending a call; `None`: no answer came for so long since some of it was sent last.
-async fn in_time<T>(work: impl Future<Output = T>, asked: &SoFar, most: Duration) -> Option<T> {
-    let mut work = pin!(work);
-    loop {
-        let deadline = asked.moved() + most;
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            () = sleep_until(deadline.into()) => {}
-        }
-        if asked.moved() + most <= deadline {
-            return None;
-        }
-    }
+/// Whether an instance says that it did nothing with a call (RFC 9113, 8.7).
+fn is_untouched(error: &::h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
 fn answered(worker: &Worker, choice: &Choice, (sent, at_us): (Instant, u64), status: u16) {
@@ -200,8 +200,8 @@ fn answered(worker: &Worker, choice: &Choice, (sent, at_us): (Instant, u64), sta
 }
 
 /// What gRPC calls a response of trailers alone.
-fn refused(page: Page, code: &'static str) -> Response<Option<Coming>> {
-    let mut response = Response::new(None);
+fn refused(page: Page, code: &'static str) -> Response<()> {
+    let mut response = Response::new(());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(code));

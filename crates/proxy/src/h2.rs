@@ -1,11 +1,9 @@
 //! A connection of HTTP/2: each of its streams is a request.
 
-mod pulse;
-
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::h2::RecvStream;
 use ::h2::server::{Builder, Connection};
@@ -14,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use hyper::Request;
+use toehold_http::MAX_FIELDS;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -21,7 +20,7 @@ use tokio_rustls::server::TlsStream;
 use crate::busy::{Busy, Open};
 use crate::grpc;
 use crate::guests::{Guest, Stay};
-use crate::h2::pulse::Pulse;
+use crate::pulse::Pulse;
 use crate::serve::serve;
 use crate::socket::Socket;
 use crate::stream::{Respond, Stream};
@@ -31,8 +30,19 @@ use crate::worker::Worker;
 /// The most requests of a connection at a time.
 const STREAMS: u32 = 128;
 
-/// How much of a body a visitor may send ahead, for a stream and for all of them, in bytes.
-const WINDOW: (u32, u32) = (256 * 1024, 1024 * 1024);
+/// How long a visitor who waits for answers is left alone, and how long it may take to say that it
+/// is still there.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// How much of a body a visitor may send ahead, in bytes. All of them together may send as much as
+/// each: else bodies that an app does not read would keep others from coming.
+const WINDOW: u32 = 128 * 1024;
+
+/// What h2 adds to the size of each field of a head, and room for what it counts besides: the engine
+/// refuses a head that is too large before h2 does, with a page and a line in the log.
+const FIELD_BYTES: usize = 32;
+const MARGIN_BYTES: usize = 4096;
 
 /// How much of an answer waits to be sent that the visitor has room for, for each stream, in bytes.
 const MAX_SENT_AHEAD: usize = 32 * 1024;
@@ -45,16 +55,17 @@ pub(crate) async fn serve_streams(
     guest: Guest,
 ) {
     let limits = &worker.shared.limits;
+    let head_bytes = limits.head_bytes + MAX_FIELDS * FIELD_BYTES + MARGIN_BYTES;
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .initial_window_size(WINDOW.0)
-        .initial_connection_window_size(WINDOW.1)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW * STREAMS)
         .max_send_buffer_size(MAX_SENT_AHEAD);
     let begun = timeout(limits.head, builder.handshake(stream));
     let Ok(Ok(mut streams)) = Box::pin(begun).await else { return };
-    let pulse = Pulse::new(streams.ping_pong());
+    let pulse = Pulse::new(streams.ping_pong(), [ASK_AFTER, ANSWER]);
     let begun = Instant::now();
     let watch = Watch::new(begun + limits.idle);
     let (busy, closing) = (Busy::new(), None);
@@ -112,7 +123,8 @@ impl Visit<'_> {
             let (beat, deadline) = (self.pulse.next(cx), self.deadline());
             ready!(self.watch.poll(cx, deadline.unwrap_or(beat).min(beat)));
             let now = Instant::now();
-            if beat <= now && !self.pulse.beat(now, self.busy.since_idle().is_none()) {
+            let waits = self.busy.since_idle().is_none();
+            if beat <= now && !self.pulse.beat(now, waits, self.busy.stirs()) {
                 return Poll::Ready(None);
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
@@ -132,16 +144,16 @@ impl Visit<'_> {
         let Some(said) = self.closing else {
             let enough = self.busy.has_had(limits.requests_per_connection);
             return match stay {
-                // It may come again; this one keeps what it does not take in.
-                Stay::Welcome if enough || self.busy.has_stalled() => Some(self.begun),
+                Stay::Welcome if enough => Some(self.begun),
                 Stay::Welcome => idle.map(|since| since + limits.idle),
                 Stay::Draining(since) | Stay::Stopping(since) => Some(since),
             };
         };
-        // The goodbye may never be answered, or not even be read.
+        // What was said is on its way for a while, and the goodbye may never be answered.
+        let unsent = if self.streams.has_streams() { limits.write_stall } else { Duration::ZERO };
         match (idle, stay) {
-            (Some(since), Stay::Stopping(_)) => Some(since.max(said) + limits.farewell),
-            (Some(since), _) => Some(since.max(said) + limits.head),
+            (Some(since), Stay::Stopping(_)) => Some(since.max(said) + limits.farewell.max(unsent)),
+            (Some(since), _) => Some(since.max(said) + limits.head.max(unsent)),
             (None, Stay::Draining(since)) => Some(since + self.worker.shared.patience.answers),
             (None, _) => None,
         }

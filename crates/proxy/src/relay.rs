@@ -16,9 +16,6 @@ use crate::upstream::Line;
 use crate::visitor::{After, Visitor};
 use crate::worker::{Scratch, Worker};
 
-/// The most that is read at once for a stream of HTTP/2: a visitor may have many that take nothing in.
-const STREAM_BYTES: usize = 16 * 1024;
-
 /// Why an answer is not passed on to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
@@ -42,20 +39,29 @@ struct Relay<'a> {
     halted: bool,
 }
 
+/// How an answer was passed on.
+pub(crate) struct Passed {
+    /// What becomes of the visitor's connection.
+    pub(crate) after: After,
+    /// All of it was.
+    pub(crate) whole: bool,
+}
+
 /// Passes the rest of an answer on.
 pub(crate) async fn relay(
     worker: &Worker,
     visitor: &mut Visitor,
     ask: &mut Ask,
     answered: Answered,
-) -> After {
+) -> Passed {
     let Answered { head, line, flight } = answered;
     visitor.moved = head.at;
     ask.upload.is_answered();
     let mut relay = Relay { worker, head, line, flight: &flight, halted: false };
     let passed = poll_fn(|cx| relay.poll(cx, visitor, ask)).await;
     let Relay { head, line, .. } = relay;
-    match passed {
+    let whole = passed.is_ok();
+    let after = match passed {
         Ok(()) => {
             if head.line_stays && ask.upload.is_sent() {
                 worker.pools.keep(line, head.keep, visitor.moved);
@@ -80,7 +86,8 @@ pub(crate) async fn relay(
             // Where the framing of the answer shows that it was cut, the visitor gets what there is.
             if cut == Cut::Instance && !head.ends_by_close() { After::Linger } else { After::Reset }
         }
-    }
+    };
+    Passed { after, whole }
 }
 
 impl Relay<'_> {
@@ -135,8 +142,7 @@ impl Relay<'_> {
                 return Poll::Ready(Ok(()));
             }
             let Scratch { read, said } = &mut *self.worker.scratch();
-            let most = if visitor.socket.is_stream() { STREAM_BYTES } else { read.len() };
-            let read = &mut read[..most];
+            let read = visitor.socket.room_for(read);
             let count = match ready!(self.line.socket.poll_read(cx, read)) {
                 Ok(0) => return Poll::Ready(self.head.close()),
                 Ok(count) => count,

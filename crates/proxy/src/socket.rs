@@ -13,6 +13,9 @@ use crate::stream::Stream;
 /// The most room that is kept for bytes that wait, once they are gone.
 const KEPT_BYTES: usize = 16 * 1024;
 
+/// The most that is read at once of what is for a stream of HTTP/2.
+const STREAM_BYTES: usize = 16 * 1024;
+
 /// One end of a connection.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -37,6 +40,13 @@ impl Socket {
     /// Whether it is a stream of HTTP/2.
     pub(crate) const fn is_stream(&self) -> bool {
         matches!(self, Self::Stream(_))
+    }
+
+    /// As much of this room as is read at once for whoever is at the other end: a visitor may have
+    /// many streams that take nothing in.
+    pub(crate) fn room_for<'s>(&self, space: &'s mut [u8]) -> &'s mut [u8] {
+        let most = if self.is_stream() { space.len().min(STREAM_BYTES) } else { space.len() };
+        &mut space[..most]
     }
 
     fn tcp(&self) -> Option<&TcpStream> {
@@ -122,9 +132,7 @@ impl Socket {
 
     /// It will not end as if all had been said: the other side sees it break off.
     pub(crate) fn reset_at_end(&self) {
-        if let Self::Stream(stream) = self {
-            stream.gives_up();
-        }
+        // A stream of which not all was said breaks off as it is dropped.
         if let Some(tcp) = self.tcp() {
             // Where the other side is gone already there is nobody to tell.
             let _ = tcp.set_zero_linger();

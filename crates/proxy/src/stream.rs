@@ -37,15 +37,19 @@ impl Stream {
         Self { asked: Asked::new(request), said: Said::new(respond, to_head), open }
     }
 
-    /// Reads what is there of the request. The end of a request is not the end of a visitor: that is
-    /// an error, behind it.
+    /// Reads what is there of the request. Its end is not the end of its visitor, who waits for the
+    /// answer; one who goes away is an error.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         space: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         if let Some(read) = self.asked.poll_read(cx, space) {
+            self.open.stirs();
             return read;
+        }
+        if self.said.has_ended() {
+            return Poll::Ready(Ok(0));
         }
         ready!(self.said.poll_reset(cx));
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
@@ -57,18 +61,13 @@ impl Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.said.poll_write(cx, bytes)
+        let wrote = ready!(self.said.poll_write(cx, bytes));
+        self.open.stirs();
+        Poll::Ready(wrote)
     }
 
     /// Nothing more is said. An error: that is no whole answer, and breaks off.
     pub(crate) fn ends(&mut self) -> io::Result<()> {
         self.said.ends()
-    }
-
-    /// It is given up. Unless all was said it breaks off as it is dropped.
-    pub(crate) fn gives_up(&self) {
-        if self.said.is_blocked() {
-            self.open.stalls();
-        }
     }
 }

@@ -78,6 +78,7 @@ impl<'a> Awaited<'a> {
     ) -> Poll<Result<Head, Trouble>> {
         loop {
             let Scratch { read, said } = &mut *self.worker.scratch();
+            let read = visitor.socket.room_for(read);
             let count = match ready!(line.socket.poll_read(cx, read)) {
                 Ok(0) => return Poll::Ready(Err(Trouble::Broken { reused: line.reused })),
                 Ok(count) => count,

@@ -16,6 +16,9 @@ use crate::stream::Respond;
 /// The most content that is sent at once.
 const MOST_BYTES: usize = 64 * 1024;
 
+/// How many bytes are looked at to see whether an answer goes on with content.
+const FRAMING_BYTES: usize = 32;
+
 /// The fields that an answer has room for at first.
 const USUAL_FIELDS: usize = 8;
 
@@ -24,8 +27,6 @@ const USUAL_FIELDS: usize = 8;
 pub(super) struct Said {
     to: To,
     to_head: bool,
-    /// The visitor has no room for what is to be sent.
-    blocked: bool,
 }
 
 #[derive(Debug)]
@@ -47,12 +48,12 @@ struct Sending {
 
 impl Said {
     pub(super) const fn new(respond: Respond, to_head: bool) -> Self {
-        Self { to: To::Head(respond), to_head, blocked: false }
+        Self { to: To::Head(respond), to_head }
     }
 
-    /// Whether the visitor had no room last.
-    pub(super) const fn is_blocked(&self) -> bool {
-        self.blocked
+    /// Whether all was said.
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(&self.to, To::Body(Sending { body: Body::Ended, .. }))
     }
 
     /// Sends what there is room for: a head at once, a body as the visitor takes it.
@@ -61,12 +62,10 @@ impl Said {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let wrote = match &mut self.to {
+        match &mut self.to {
             To::Head(_) => Poll::Ready(self.head(bytes)),
             To::Body(sending) => sending.poll_write(cx, bytes),
-        };
-        self.blocked = wrote.is_pending();
-        wrote
+        }
     }
 
     /// Sends the head at the beginning of `bytes`; the engine writes each in one piece.
@@ -75,10 +74,7 @@ impl Said {
         let head = Head::read(bytes).ok_or_else(|| wrong("the head"))?;
         let (end, status) = (head.bytes, head.response.status());
         if status.is_informational() {
-            // To go on is what every visitor of HTTP/2 does without being told.
-            if status != StatusCode::CONTINUE {
-                respond.send_informational(head.response).map_err(io::Error::other)?;
-            }
+            respond.send_informational(head.response).map_err(io::Error::other)?;
             return Ok(end);
         }
         let body = head.body(self.to_head);
@@ -114,9 +110,10 @@ impl Sending {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let room = match self.poll_room(cx, bytes.len().min(MOST_BYTES)) {
             Poll::Ready(room) => room?,
-            // Sizes and ends of chunks need no room at the visitor's.
-            Poll::Pending if self.is_framing(bytes) => bytes.len(),
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => match self.framing(bytes) {
+                0 => return Poll::Pending,
+                count => count,
+            },
         };
         let bytes = &bytes[..bytes.len().min(room)];
         let mut content = Vec::new();
@@ -155,9 +152,13 @@ impl Sending {
         }
     }
 
-    /// Whether nothing of `bytes` is content.
-    fn is_framing(&self, bytes: &[u8]) -> bool {
-        self.body.clone().take(bytes).is_ok_and(|taken| taken.content == 0)
+    /// How many bytes at the beginning are no content: sizes and ends of chunks need no room at the
+    /// visitor's. Only as many are looked at as such a line usually has, since this is asked each time
+    /// the visitor makes a little room.
+    fn framing(&self, bytes: &[u8]) -> usize {
+        let first = &bytes[..bytes.len().min(FRAMING_BYTES)];
+        let taken = self.body.clone().take(first);
+        if taken.is_ok_and(|taken| taken.content == 0) { first.len() } else { 0 }
     }
 }
 
@@ -215,9 +216,17 @@ impl Head {
 fn trailers(text: &[u8]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in text.split(|&b| b == b'\n') {
-        if let Some(colon) = line.iter().position(|&b| b == b':') {
-            let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
-            append(&mut map, &line[..colon], value);
+        let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
+        let value = Bytes::copy_from_slice(line[colon + 1..].trim_ascii());
+        match Name::of(&line[..colon]) {
+            // They would be refused, and the answer with them (RFC 9113, 8.2.2).
+            Name::Connection
+            | Name::KeepAlive
+            | Name::Te
+            | Name::TransferEncoding
+            | Name::Upgrade
+            | Name::HopByHop => {}
+            _ => append(&mut map, &line[..colon], value),
         }
     }
     map

@@ -44,6 +44,17 @@ async fn said_back(request: Request<Incoming>) -> Result<Response<Parts>, Infall
     }
     let headers = request.headers().clone();
     let (sender, mut parts) = Parts::new();
+    if headers.contains_key("x-unread") {
+        // Held until the call is given up.
+        let _unread = request;
+        return std::future::pending().await;
+    }
+    if headers.contains_key("x-status") {
+        let mut response = Response::new(Parts::all("".into()));
+        response.headers_mut().insert("content-type", headers["content-type"].clone());
+        response.headers_mut().insert("grpc-status", headers["x-status"].clone());
+        return Ok(response);
+    }
     if headers.contains_key("x-at-the-end") {
         let mut coming = request.into_body();
         while let Some(Ok(_)) = coming.frame().await {}
@@ -158,6 +169,16 @@ async fn a_call_has_a_line_in_the_access_log_when_it_is_through() {
         (!text.is_empty()).then_some(text)
     });
     let line: Value = serde_json::from_str(lines.await.trim()).expect("it is JSON");
+    // One that is refused by the app is one line more, and as whole.
+    let mut refused = call(Parts::all("x".into()));
+    refused.headers_mut().insert("x-status", HeaderValue::from_static("5"));
+    assert_eq!(visitor.ask(refused).await.headers()["grpc-status"], "5");
+    let second = eventually("a second line", || async {
+        let text = std::fs::read_to_string(&log).expect("it is there");
+        text.lines().nth(1).map(str::to_owned)
+    });
+    let second: Value = serde_json::from_str(&second.await).expect("it is JSON");
+    assert_eq!((&second["status"], &second["whole"]), (&200.into(), &true.into()), "{second}");
     for (name, value) in [
         ("client", "127.0.0.1"),
         ("method", "POST"),
@@ -344,4 +365,49 @@ async fn more_calls_than_a_connection_takes_wait_for_none_of_them() {
     }
     let all = |it: &ProxyReport| of(it, &one).is_some_and(|it| it.in_flight == 20);
     stage.report("all of them", all).await;
+}
+
+#[tokio::test]
+async fn many_calls_at_once_wait_for_none_of_them_either() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    narrow_echo(&mut one, 10).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let mut visitor = Visitor::of(&stage).await;
+    // By now it is known how many it takes.
+    visitor.ask(call(Parts::all("x".into()))).await.into_body().collect().await.expect("whole");
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let mut sender = visitor.sender();
+        asking.spawn(async move {
+            let (held, body) = Parts::new();
+            (sender.send_request(call(body)).await.expect("it is answered"), held)
+        });
+    }
+    let all = timeout(Duration::from_secs(20), asking.join_all()).await.expect("all are");
+    assert_eq!(all.len(), 50);
+    stage.report("all of them", |it| of(it, &one).is_some_and(|it| it.in_flight == 50)).await;
+}
+
+#[tokio::test]
+async fn an_instance_hears_that_a_call_is_given_up_also_where_it_reads_nothing() {
+    let stage = Stage::start().await;
+    let mut one = Origin::start(1);
+    narrow_echo(&mut one, 1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let visitor = Visitor::of(&stage).await;
+    let mut sender = visitor.sender();
+    let mut unread = call(Parts::all(vec![b'x'; 1_000_000].into()));
+    unread.headers_mut().insert("x-unread", HeaderValue::from_static("1"));
+    let asking = tokio::spawn(async move { sender.send_request(unread).await });
+    // More than is on its way by itself has gone.
+    let full = |it: &ProxyReport| of(it, &one).is_some_and(|it| it.in_flight == 1);
+    stage.report("it is there", full).await;
+    asking.abort();
+    stage.report("it is not", |it| of(it, &one).is_some_and(|it| it.in_flight == 0)).await;
+    // The only place on the connection is free again.
+    let mut sender = visitor.sender();
+    let next = timeout(Duration::from_secs(10), sender.send_request(call(Parts::all("x".into()))));
+    let next = next.await.expect("it is answered").expect("it is answered well");
+    assert_eq!(next.into_body().collect().await.expect("it ends well").to_bytes(), "x");
 }

@@ -23,7 +23,7 @@ pub(crate) struct Visitor(SendRequest<Parts>);
 /// Limits that are soon reached.
 fn short() -> Limits {
     let brief = Duration::from_millis(200);
-    Limits { idle: brief, head: brief, write_stall: brief, ..Limits::default() }
+    Limits { idle: brief, head: brief, ..Limits::default() }
 }
 
 /// A connection that is to speak HTTP/2.
@@ -55,6 +55,11 @@ impl Visitor {
             handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("it is HTTP/2");
         tokio::spawn(connection);
         Self(sender)
+    }
+
+    /// One more way to ask on the same connection.
+    pub(crate) fn sender(&self) -> SendRequest<Parts> {
+        self.0.clone()
     }
 
     pub(crate) async fn ask(&mut self, request: Request<Parts>) -> Response<Incoming> {
@@ -239,6 +244,13 @@ async fn an_answer_that_is_cut_is_not_taken_for_a_whole_one() {
         visitor.ask(get(path)).await.into_body().collect().await.expect_err("it was cut");
     }
     assert_eq!(text(visitor.ask(get("/")).await).await, "web.1");
+    let log = stage.dir.path().join("access.log");
+    let lines = eventually("three lines", || async {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        (text.lines().count() == 3).then_some(text)
+    });
+    let whole: Vec<bool> = lines.await.lines().map(|it| it.contains("\"whole\":true")).collect();
+    assert_eq!(whole, [false, false, true]);
 }
 
 #[tokio::test]
@@ -360,8 +372,9 @@ async fn a_connection_ends_once_it_has_had_its_requests() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_takes_nothing_in_keeps_neither_an_instance_nor_its_connection() {
-    let stage = Stage::with(short()).await;
+async fn a_visitor_who_takes_nothing_in_keeps_no_instance() {
+    let write_stall = Duration::from_millis(200);
+    let stage = Stage::with(Limits { write_stall, ..Limits::default() }).await;
     let one = Origin::start(1);
     stage.apply(routes(1, vec![stable(1, &[&one])])).await;
     let mut visitor = Visitor::of(&stage).await;
@@ -372,13 +385,13 @@ async fn a_visitor_who_takes_nothing_in_keeps_neither_an_instance_nor_its_connec
     }
     let over = |it: &_| of(it, &one).is_some_and(|it| it.started == 4 && it.in_flight == 0);
     stage.report("none in flight", over).await;
-    let ended = async { while visitor.0.send_request(get("/")).await.is_ok() {} };
-    timeout(Duration::from_secs(10), ended).await.expect("the connection ends");
     let mut cut = 0;
     for answer in unread {
         cut += usize::from(answer.into_body().collect().await.is_err());
     }
     assert!(cut > 0, "an answer that was given up looks whole");
+    // Who has room again is answered on the same connection.
+    assert_eq!(text(visitor.ask(get("/")).await).await, "web.1");
 }
 
 #[tokio::test]
@@ -395,4 +408,60 @@ async fn a_proxy_stops_whatever_a_visitor_waits_for() {
     stage.stop().await;
     assert!(waits.await.expect("no panic"));
     under_way.into_body().collect().await.expect_err("it was cut");
+}
+
+#[tokio::test]
+async fn bodies_that_no_app_reads_keep_no_other_from_coming() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    let mut large = routes(1, vec![stable(1, &[&one])]);
+    large.apps[0].max_body_bytes = 100_000_000;
+    stage.apply(large).await;
+    let mut visitor = Visitor::of(&stage).await;
+    let (mut unread, much) = (Vec::new(), Bytes::from(vec![b'x'; 20_000_000]));
+    for _ in 0..12 {
+        let mut sender = visitor.0.clone();
+        let much = request(Method::POST, "/hold", much.clone());
+        unread.push(tokio::spawn(async move { sender.send_request(much).await }));
+    }
+    stage.report("all wait", |it| of(it, &one).is_some_and(|it| it.in_flight == 12)).await;
+    let asking = visitor.ask(request(Method::POST, "/echo", "y".repeat(900_000)));
+    let answer = timeout(Duration::from_secs(20), asking).await.expect("it is read");
+    assert_eq!(text(answer).await.len(), 900_000);
+    unread.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn who_asks_whether_to_go_on_is_told() {
+    let stage = Stage::start().await;
+    let one = Origin::start(1);
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let stream = connect(&stage).await;
+    let (mut sender, connection) = ::h2::client::handshake(stream).await.expect("it is HTTP/2");
+    tokio::spawn(connection);
+    let mut asked = request(Method::POST, "/echo", "").map(drop);
+    asked.headers_mut().insert("expect", "100-continue".parse().expect("a value"));
+    let (mut answer, mut body) = sender.send_request(asked, false).expect("it is sent");
+    let told = poll_fn(|cx| answer.poll_informational(cx)).await.expect("it is told");
+    assert_eq!(told.expect("it is whole").status(), StatusCode::CONTINUE);
+    body.send_data("abc".into(), true).expect("it goes on");
+    assert_eq!(answer.await.expect("it is answered").status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn fields_that_http_2_forbids_behind_an_answer_are_left_out() {
+    let stage = Stage::start().await;
+    let (one, listener) = raw(1).await;
+    stage.apply(routes(1, vec![stable(1, &[&one])])).await;
+    let visitor = Visitor::of(&stage).await;
+    let mut sender = visitor.0.clone();
+    let asking = tokio::spawn(async move { sender.send_request(get("/")).await });
+    let mut instance = asked(&listener).await;
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n";
+    let fields = "Connection: close\r\nKeep-Alive: timeout=5\r\nX-Sum: 42\r\n\r\n";
+    instance.write_all(format!("{chunks}{fields}").as_bytes()).await.expect("it is read");
+    let answer = asking.await.expect("no panic").expect("it is answered");
+    let collected = answer.into_body().collect().await.expect("it ends well");
+    let trailers = collected.trailers().expect("there is one");
+    assert_eq!((trailers.len(), &trailers["x-sum"]), (1, &"42".parse().expect("a value")));
 }

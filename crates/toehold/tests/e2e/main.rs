@@ -33,5 +33,6 @@ mod story;
 mod supersede;
 mod transfer;
 mod upgrade;
+mod visitors;
 mod webhook;
 mod wrong;

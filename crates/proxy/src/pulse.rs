@@ -1,0 +1,57 @@
+//! Whether the other end of a connection of HTTP/2 is still there: it is asked from time to time.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use ::h2::{Ping, PingPong};
+
+/// The pulse of a connection.
+pub(crate) struct Pulse {
+    pings: Option<PingPong>,
+    /// How long it is left alone, and how long it may take to say that it is still there.
+    patience: [Duration; 2],
+    /// When it was felt last, or asked for.
+    felt: Instant,
+    asked: bool,
+    /// What had come and gone by then.
+    stirs: u64,
+}
+
+impl Pulse {
+    /// It was there just now. It is left alone for the first of two times, and has the second for an
+    /// answer.
+    pub(crate) fn new(pings: Option<PingPong>, patience: [Duration; 2]) -> Self {
+        Self { pings, patience, felt: Instant::now(), asked: false, stirs: 0 }
+    }
+
+    /// Looks at what was answered. The answer is when there is more to do.
+    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Instant {
+        let [ask_after, answer] = self.patience;
+        let Some(pings) = self.pings.as_mut().filter(|_| self.asked) else {
+            return self.felt + ask_after;
+        };
+        match pings.poll_pong(cx) {
+            Poll::Pending => self.felt + answer,
+            // Where the connection broke off, that is heard elsewhere.
+            Poll::Ready(_) => {
+                (self.felt, self.asked) = (Instant::now(), false);
+                self.felt + ask_after
+            }
+        }
+    }
+
+    /// Its time has come: asks, where something is under way. `false`: it was asked and is not there.
+    /// The question may be far behind what a slow reader takes in, so that counts as well: `stirs` is
+    /// another number whenever something came or went.
+    pub(crate) fn beat(&mut self, now: Instant, waits: bool, stirs: u64) -> bool {
+        let stirred = std::mem::replace(&mut self.stirs, stirs) != stirs;
+        if self.asked && !stirred {
+            return false;
+        }
+        self.felt = now;
+        if let Some(pings) = self.pings.as_mut().filter(|_| waits && !self.asked) {
+            self.asked = pings.send_ping(Ping::opaque()).is_ok();
+        }
+        true
+    }
+}
