@@ -126,12 +126,14 @@ impl Sending {
         });
         let taken = taken.map_err(|_| wrong("the body"))?;
         self.trailer.extend_from_slice(&bytes[taken.trailer]);
-        let (ended, bare) = (self.body.has_ended(), self.trailer.is_empty());
-        if !content.is_empty() || (ended && bare) {
-            self.to.send_data(content.into(), ended && bare).map_err(io::Error::other)?;
+        let ended = self.body.has_ended();
+        let fields = if ended { trailers(&self.trailer) } else { HeaderMap::new() };
+        let is_last = ended && fields.is_empty();
+        if !content.is_empty() || is_last {
+            self.to.send_data(content.into(), is_last).map_err(io::Error::other)?;
         }
-        if ended && !bare {
-            self.to.send_trailers(trailers(&self.trailer)).map_err(io::Error::other)?;
+        if !fields.is_empty() {
+            self.to.send_trailers(fields).map_err(io::Error::other)?;
         }
         Poll::Ready(Ok(bytes.len()))
     }
@@ -187,7 +189,7 @@ impl Head {
             let line = memchr(b'\r', &head[begin..])?;
             let colon = memchr(b':', &head[begin..begin + line])?;
             let name = &head[begin..begin + colon];
-            let value = head.slice(begin + colon + 2..begin + line);
+            let value = head.slice(begin + (colon + 2).min(line)..begin + line);
             begin += line + 2;
             match Name::of(name) {
                 Name::Connection | Name::KeepAlive | Name::Upgrade => continue,
