@@ -55,3 +55,53 @@ impl Pulse {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// How a visitor begins, with an empty SETTINGS; and the head of a PING.
+    const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const PING: &[u8] = b"\0\0\x08\x06";
+
+    /// Answers the question that it hears next.
+    async fn answer(visitor: &mut DuplexStream) {
+        let mut heard = Vec::new();
+        let at = loop {
+            visitor.read_buf(&mut heard).await.expect("it goes on");
+            let found = heard.windows(PING.len()).position(|it| it == PING);
+            if let Some(at) = found.filter(|at| heard.len() >= at + 17) {
+                break at;
+            }
+        };
+        heard[at + 4] = 1;
+        visitor.write_all(&heard[at..at + 17]).await.expect("it is read");
+    }
+
+    #[tokio::test]
+    async fn who_answers_or_takes_something_in_is_there_and_who_does_neither_is_not() {
+        let (mut visitor, ours) = duplex(64 * 1024);
+        visitor.write_all(BEGIN).await.expect("it is read");
+        let mut connection = ::h2::server::handshake::<_>(ours).await.expect("it is HTTP/2");
+        let mut pulse = Pulse::new(connection.ping_pong(), [Duration::ZERO; 2]);
+        let now = Instant::now();
+        assert!(pulse.beat(now, false, 0) && !pulse.asked, "nobody waits for anything");
+        assert!(pulse.beat(now, true, 0) && pulse.asked);
+        let answered = async {
+            poll_fn(|cx| {
+                let _ = connection.poll_closed(cx);
+                pulse.next(cx);
+                if pulse.asked { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+        };
+        tokio::join!(answered, answer(&mut visitor));
+        assert!(pulse.beat(now, true, 0) && pulse.asked, "it is asked again");
+        assert!(pulse.beat(now, true, 1), "something went");
+        assert!(!pulse.beat(now, true, 1), "nothing did");
+    }
+}
