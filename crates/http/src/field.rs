@@ -87,9 +87,9 @@ impl Name {
 
 /// Whether a name is this one, however its letters are written.
 ///
-/// Bit 5 is all that a letter differs in from its capital. Of the other bytes a name may have, none
-/// differs from another in this bit alone, so bytes of both kinds are compared without it: all at once,
-/// since it is known how many they are.
+/// `this` is of small letters, dashes and low lines. Of the bytes a name may have, only a letter's
+/// capital differs from one of these in bit 5 alone, so all are compared without it: at once, since it is
+/// known how many they are.
 fn is<const N: usize>(name: &[u8], this: &[u8; N]) -> bool {
     let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
     let mut differ = 0;

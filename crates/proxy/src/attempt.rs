@@ -12,7 +12,7 @@ use crate::ask::{Ask, Fault, Halt};
 use crate::attempt::answer::Awaited;
 use crate::instance::Instance;
 use crate::meter::AppMeter;
-use crate::upstream::Line;
+use crate::upstream::{Line, Undialled};
 use crate::visitor::Visitor;
 use crate::worker::Worker;
 
@@ -67,19 +67,14 @@ impl Trouble {
             _ => Self::Broken { reused },
         }
     }
+}
 
-    /// No connection could be made.
-    fn of_dial(error: &io::Error) -> Self {
-        if is_ours(error) {
-            tracing::warn!(%error, "no instance can be asked: too few files or ports here");
-            return Self::Ours;
+impl From<Undialled> for Trouble {
+    fn from(undialled: Undialled) -> Self {
+        match undialled {
+            Undialled::Ours => Self::Ours,
+            Undialled::Theirs(why) => Self::Unsent { why },
         }
-        let why = match error.kind() {
-            io::ErrorKind::ConnectionRefused => "it refuses connections".into(),
-            io::ErrorKind::TimedOut => "it takes no connection in time".into(),
-            _ => format!("it cannot be reached: {error}"),
-        };
-        Self::Unsent { why }
     }
 }
 
@@ -122,7 +117,7 @@ impl Attempt<'_> {
             }
         }
         let opening = Box::pin(visitor.while_there(self.worker, pools.open(self.instance)));
-        let line = opening.await.ok_or(Trouble::Gone)?.map_err(|it| Trouble::of_dial(&it))?;
+        let line = opening.await.ok_or(Trouble::Gone)??;
         self.over(line, visitor, ask).await
     }
 
@@ -193,14 +188,4 @@ impl Attempt<'_> {
             .poll(cx, deadline)
             .map(|()| Err(fault.map_or(Trouble::TooSlow, Trouble::Visitors)))
     }
-}
-
-/// Whether a connection failed for want of something here: the instance is not to blame.
-fn is_ours(error: &io::Error) -> bool {
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const EADDRNOTAVAIL: i32 = 99;
-    const ENOBUFS: i32 = 105;
-    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | EADDRNOTAVAIL | ENOBUFS))
 }

@@ -3,29 +3,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::poll_fn;
-use std::io;
-use std::rc::{Rc, Weak};
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
-use ::h2::client::{Builder, Connection, ResponseFuture, SendRequest};
+use ::h2::client::{Builder, ResponseFuture, SendRequest};
 use ::h2::{Error, SendStream};
 use bytes::Bytes;
 use hyper::Request;
 use hyper::http::request::Parts;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::pulse::Pulse;
-use crate::watch::Watch;
-
-/// How long an instance may say nothing while calls are under way before it is asked whether it is
-/// still there, and how long it may take to say so.
-const ASK_AFTER: Duration = Duration::from_secs(10);
-const ANSWER: Duration = Duration::from_secs(5);
+use crate::upstream::{Undialled, dial};
 
 /// How much of an answer an instance may send ahead, in bytes, and the same for all answers of a
 /// connection: no bound, since calls that nobody reads would use it up for those of others.
@@ -98,7 +87,7 @@ impl Channels {
         instance: &Instance,
         head: &Parts,
         ended: bool,
-    ) -> Result<Begun, String> {
+    ) -> Result<Begun, Undialled> {
         let free = |all: &Vec<Channel>| all.iter().find(|it| it.is_free()).cloned();
         let kept = self.open.borrow().get(&instance.key).and_then(free);
         if let Some(channel) = kept
@@ -108,7 +97,7 @@ impl Channels {
         }
         // None is there, or it closed just then: a fresh one settles it.
         let fresh = self.open(instance).await?;
-        fresh.begin(head, ended).await.map_err(|error| format!("it cannot be asked: {error}"))
+        fresh.begin(head, ended).await.map_err(|error| unasked(&error))
     }
 
     /// An instance has answered a call: it speaks HTTP/2.
@@ -121,24 +110,27 @@ impl Channels {
         self.speak.borrow().contains(&instance.key)
     }
 
-    async fn open(&self, instance: &Instance) -> Result<Channel, String> {
-        let opening = async {
-            let stream = TcpStream::connect(instance.addr).await?;
-            stream.set_nodelay(true)?;
-            let mut builder = Builder::new();
-            builder
-                .enable_push(false)
-                .initial_window_size(WINDOW.0)
-                .initial_connection_window_size(WINDOW.1)
-                .max_send_buffer_size(MAX_SENT_AHEAD);
-            builder.handshake(stream).await.map_err(io::Error::other)
-        };
-        let (sender, connection) = timeout(self.connect, opening)
-            .await
-            .map_err(|_| "it takes no connection in time".to_owned())?
-            .map_err(|error| format!("it cannot be reached: {error}"))?;
+    async fn open(&self, instance: &Instance) -> Result<Channel, Undialled> {
+        let stream = dial(instance, self.connect).await?;
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(WINDOW.0)
+            .initial_connection_window_size(WINDOW.1)
+            .max_send_buffer_size(MAX_SENT_AHEAD);
+        let (sender, connection) =
+            builder.handshake(stream).await.map_err(|error| unasked(&error))?;
         let channel = Channel { sender, place: Place::default() };
-        tokio::task::spawn_local(drive(connection, Rc::downgrade(&channel.place.0)));
+        let gone = Rc::downgrade(&channel.place.0);
+        tokio::task::spawn_local(async move {
+            // Whoever began a call hears of it as well, and decides what to do.
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection to an instance ended");
+            }
+            if let Some(gone) = gone.upgrade() {
+                gone.set(true);
+            }
+        });
         self.open.borrow_mut().entry(instance.key).or_default().push(channel.clone());
         Ok(channel)
     }
@@ -158,30 +150,6 @@ impl Channels {
     }
 }
 
-/// Does the work of a connection until it ends, or until nobody needs it.
-async fn drive(mut connection: Connection<TcpStream, Bytes>, place: Weak<Cell<bool>>) {
-    let mut pulse = Pulse::new(connection.ping_pong(), [ASK_AFTER, ANSWER]);
-    let mut watch = Watch::new(Instant::now() + ASK_AFTER);
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(ended) = std::pin::Pin::new(&mut connection).poll(cx) {
-                if let Err(error) = ended {
-                    // Whoever began a call hears of it as well, and decides what to do.
-                    tracing::trace!(%error, "a connection to an instance ended");
-                }
-                return Poll::Ready(());
-            }
-            let beat = pulse.next(cx);
-            std::task::ready!(watch.poll(cx, beat));
-            let waits = Weak::strong_count(&place) > 1;
-            if !pulse.beat(Instant::now(), waits, 0) {
-                tracing::debug!("an instance that was to answer calls is not there any more");
-                return Poll::Ready(());
-            }
-        }
-    })
-    .await;
-    if let Some(gone) = place.upgrade() {
-        gone.set(true);
-    }
+fn unasked(error: &Error) -> Undialled {
+    Undialled::Theirs(format!("it cannot be asked: {error}"))
 }

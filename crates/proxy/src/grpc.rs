@@ -26,6 +26,7 @@ use crate::page::Page;
 use crate::pipe::Pipe;
 use crate::route::{Aim, App, Choice, Tried, choose};
 use crate::stream::Respond;
+use crate::upstream::Undialled;
 use crate::worker::Worker;
 
 /// The most instances that a call is tried at. Only what nothing was sent of is tried again.
@@ -61,20 +62,32 @@ enum Unanswered {
     Gone,
 }
 
+/// Who calls.
+struct Caller {
+    /// Its stream.
+    open: Open,
+    respond: Respond,
+    note: Note,
+}
+
 /// Passes a call on, and its answer back, for as long as the visitor wants to hear it. Where no
 /// instance answers, gRPC has a way of its own to say so.
 pub(crate) async fn answer(
     worker: Rc<Worker>,
     peer: Rc<str>,
-    _open: Open,
+    open: Open,
     request: Request<RecvStream>,
-    mut respond: Respond,
+    respond: Respond,
 ) {
     let id = head::id(&request);
-    let said_id = HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"));
-    let mut note = Note::of(&worker, &request, peer.clone(), id);
-    let asking = (&*peer, &said_id);
-    let answered = match ask(&worker, asking, request, &mut respond, &mut note).await {
+    let mut said_id = HeaderValue::from_str(id.as_str()).unwrap_or(HeaderValue::from_static("0"));
+    // Each is another one: in a table of what was said before it would only be in the way.
+    said_id.set_sensitive(true);
+    let note = Note::of(&worker, &request, peer.clone(), id);
+    let mut caller = Caller { open, respond, note };
+    let answered = ask(&worker, (&peer, &said_id), request, &mut caller).await;
+    let Caller { open, mut respond, mut note } = caller;
+    let answered = match answered {
         Ok(answered) => answered,
         Err(Unanswered::Gone) => return,
         Err(Unanswered::Said(page, code)) => {
@@ -95,7 +108,7 @@ pub(crate) async fn answer(
     note.whole = is_all;
     if !is_all {
         let said = Pipe::new(coming, to, false);
-        let passing = Passing { asked: Some(asked), said, flight, _place: place, note };
+        let passing = Passing { asked: Some(asked), said, flight, _place: place, open, note };
         passing.pass(&worker.shared.limits).await;
     }
 }
@@ -104,8 +117,7 @@ async fn ask(
     worker: &Rc<Worker>,
     (peer, id): (&str, &HeaderValue),
     mut request: Request<RecvStream>,
-    respond: &mut Respond,
-    note: &mut Note,
+    caller: &mut Caller,
 ) -> Result<Answered, Unanswered> {
     let table = worker.table();
     let none = || Unanswered::Said(Page::NO_APP, UNAVAILABLE);
@@ -113,11 +125,11 @@ async fn ask(
     let app = table.app(&host::name(authority.as_str())).ok_or_else(none)?.clone();
     app.meter.earn(worker.index);
     head::to_instance(&mut request, &authority, peer, id);
-    if let Some(entry) = &mut note.entry {
+    if let Some(entry) = &mut caller.note.entry {
         entry.is_for(&app.name);
     }
     let (head, coming) = request.into_parts();
-    let passed = tries(worker, &app, &head, coming, respond, note).await;
+    let passed = tries(worker, &app, &head, coming, caller).await;
     if let Err(Unanswered::Said(page, _)) = &passed {
         app.meter.refused(worker.index, page.status);
     }
@@ -129,8 +141,7 @@ async fn tries(
     app: &App,
     head: &Parts,
     mut coming: RecvStream,
-    respond: &mut Respond,
-    note: &mut Note,
+    caller: &mut Caller,
 ) -> Result<Answered, Unanswered> {
     let said = |page, code| Err(Unanswered::Said(page, code));
     let mut tried = Tried::default();
@@ -139,21 +150,22 @@ async fn tries(
         let by = (worker.index, at_us);
         let Some(choice) = choose(app, Aim::Drawn, &tried, by, random) else { break };
         let (instance, meter) = (&choice.instance, &choice.instance.meter);
-        if let Some(entry) = &mut note.entry {
+        if let Some(entry) = &mut caller.note.entry {
             entry.asks(instance, choice.track, choice.release);
         }
         let sent = Instant::now();
         let flight = Flight::begin(meter, worker.index, Some(at_us));
         let begun = match worker.channels.begin(instance, head, coming.is_end_stream()).await {
             Ok(begun) => begun,
-            Err(why) => {
+            Err(Undialled::Ours) => return said(Page::BUSY, UNAVAILABLE),
+            Err(Undialled::Theirs(why)) => {
                 tried.add(instance);
                 meter.failed(worker.index);
                 worker.shared.set_aside(instance, &why);
                 continue;
             }
         };
-        let (error, unsent) = match wait(begun, coming, respond, app.timeout).await {
+        let (error, unsent) = match wait(begun, coming, caller, &flight, app.timeout).await {
             Ok(Came { response, asked, place }) => {
                 worker.channels.spoke(instance);
                 answered(worker, &choice, (sent, at_us), response.status().as_u16());

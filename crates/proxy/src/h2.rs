@@ -1,5 +1,7 @@
 //! A connection of HTTP/2: each of its streams is a request.
 
+mod pulse;
+
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -20,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use crate::busy::{Busy, Open};
 use crate::grpc;
 use crate::guests::{Guest, Stay};
-use crate::pulse::Pulse;
+use crate::h2::pulse::Pulse;
 use crate::serve::serve;
 use crate::socket::Socket;
 use crate::stream::{Respond, Stream};
@@ -29,11 +31,6 @@ use crate::worker::Worker;
 
 /// The most requests of a connection at a time.
 const STREAMS: u32 = 128;
-
-/// How long a visitor who waits for answers is left alone, and how long it may take to say that it
-/// is still there.
-const ASK_AFTER: Duration = Duration::from_secs(30);
-const ANSWER: Duration = Duration::from_secs(20);
 
 /// How much of a body a visitor may send ahead, in bytes. All of them together may send as much as
 /// each: else bodies that an app does not read would keep others from coming.
@@ -65,7 +62,7 @@ pub(crate) async fn serve_streams(
         .max_send_buffer_size(MAX_SENT_AHEAD);
     let begun = timeout(limits.head, builder.handshake(stream));
     let Ok(Ok(mut streams)) = Box::pin(begun).await else { return };
-    let pulse = Pulse::new(streams.ping_pong(), [ASK_AFTER, ANSWER]);
+    let pulse = Pulse::new(streams.ping_pong());
     let begun = Instant::now();
     let watch = Watch::new(begun + limits.idle);
     let (busy, closing) = (Busy::new(), None);
@@ -77,16 +74,26 @@ pub(crate) async fn serve_streams(
         if !std::mem::replace(&mut registered, true) {
             guest.is_served_by(cx.waker());
         }
-        while let Some((request, respond)) = match visit.poll(cx) {
-            Poll::Ready(None) => return Poll::Ready(()),
-            Poll::Ready(next) => next,
-            Poll::Pending => None,
-        } {
-            answers.push(answer(worker.clone(), peer.clone(), busy.open(), request, respond));
+        loop {
+            match visit.poll(cx) {
+                Poll::Ready(Some((request, respond))) => {
+                    let (worker, peer) = (worker.clone(), peer.clone());
+                    answers.push(answer(worker, peer, busy.open(), request, respond));
+                    continue;
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+            // What they say wakes this task, and then is sent for all of them at once.
+            let mut have_ended = false;
+            while let Poll::Ready(Some(())) = answers.poll_next_unpin(cx) {
+                have_ended = true;
+            }
+            // Where none is left another time is to be waited for.
+            if !have_ended || busy.since_idle().is_none() {
+                return Poll::Pending;
+            }
         }
-        // What they say wakes this task, and then is sent for all of them at once.
-        while let Poll::Ready(Some(())) = answers.poll_next_unpin(cx) {}
-        Poll::Pending
     })
     .await;
     // Those that were not answered yet hear of it, and say so to the access log.
@@ -123,8 +130,7 @@ impl Visit<'_> {
             let (beat, deadline) = (self.pulse.next(cx), self.deadline());
             ready!(self.watch.poll(cx, deadline.unwrap_or(beat).min(beat)));
             let now = Instant::now();
-            let waits = self.busy.since_idle().is_none();
-            if beat <= now && !self.pulse.beat(now, waits, self.busy.stirs()) {
+            if beat <= now && !self.pulse.beat(now, self.busy) {
                 return Poll::Ready(None);
             }
             if deadline.is_some_and(|deadline| deadline <= now) {

@@ -32,7 +32,6 @@ mod pace;
 mod page;
 mod pipe;
 mod probe;
-mod pulse;
 mod registry;
 mod relay;
 mod retry;

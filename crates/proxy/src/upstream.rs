@@ -88,12 +88,8 @@ impl Pools {
     }
 
     /// A fresh connection.
-    pub(crate) async fn open(&self, instance: &Instance) -> io::Result<Line> {
-        let stream = timeout(self.connect, TcpStream::connect(instance.addr))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
-        guard(&stream, instance.addr)?;
+    pub(crate) async fn open(&self, instance: &Instance) -> Result<Line, Undialled> {
+        let stream = dial(instance, self.connect).await?;
         Ok(Line { socket: Socket::Plain(stream), reused: false, key: instance.key })
     }
 
@@ -123,6 +119,47 @@ impl Pools {
             !pool.is_empty() && serves(key)
         });
     }
+}
+
+/// Why an instance could not be dialled.
+#[derive(Debug)]
+pub(crate) enum Undialled {
+    /// This machine has no socket, port or memory left: the instance is not to blame.
+    Ours,
+    /// What it did, in words.
+    Theirs(String),
+}
+
+impl Undialled {
+    fn of(error: &io::Error) -> Self {
+        const ENOMEM: i32 = 12;
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        const EADDRNOTAVAIL: i32 = 99;
+        const ENOBUFS: i32 = 105;
+        if let Some(ENOMEM | ENFILE | EMFILE | EADDRNOTAVAIL | ENOBUFS) = error.raw_os_error() {
+            tracing::warn!(%error, "no instance can be asked: too few files or ports here");
+            return Self::Ours;
+        }
+        Self::Theirs(match error.kind() {
+            io::ErrorKind::ConnectionRefused => "it refuses connections".into(),
+            io::ErrorKind::TimedOut => "it takes no connection in time".into(),
+            _ => format!("it cannot be reached: {error}"),
+        })
+    }
+}
+
+/// Dials an instance, for at most so long.
+pub(crate) async fn dial(instance: &Instance, most: Duration) -> Result<TcpStream, Undialled> {
+    let dialling = async {
+        let stream = timeout(most, TcpStream::connect(instance.addr))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        stream.set_nodelay(true)?;
+        guard(&stream, instance.addr)?;
+        Ok(stream)
+    };
+    dialling.await.map_err(|error: io::Error| Undialled::of(&error))
 }
 
 /// Lets the connection break once the other machine acknowledges nothing any more, whether something

@@ -9,7 +9,7 @@ use toehold_http::Name;
 use crate::forced;
 use crate::headers::{self, Id};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(headers::REQUEST_ID);
 
 /// The id of a call.
 pub(super) fn id(request: &Request<RecvStream>) -> Id {

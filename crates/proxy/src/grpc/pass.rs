@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ::h2::Reason;
 
+use crate::busy::Open;
 use crate::channels::Place;
 use crate::grpc::note::Note;
 use crate::limits::Limits;
@@ -22,6 +23,7 @@ pub(super) struct Passing {
     /// At the instance, and on the connection to it.
     pub(super) flight: Flight,
     pub(super) _place: Place,
+    pub(super) open: Open,
     pub(super) note: Note,
 }
 
@@ -75,8 +77,12 @@ impl Passing {
 
     fn count(&mut self) {
         let came = self.said.take_uncounted();
+        let sent = self.asked.as_mut().map_or(0, Pipe::take_uncounted);
+        if came + sent > 0 {
+            self.open.stirs();
+        }
         self.note.bytes += came;
         self.flight.came(usize::try_from(came).unwrap_or(usize::MAX));
-        self.flight.sent(self.asked.as_mut().map_or(0, Pipe::take_uncounted));
+        self.flight.sent(sent);
     }
 }

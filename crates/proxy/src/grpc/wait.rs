@@ -9,8 +9,9 @@ use ::h2::{Error, RecvStream};
 use hyper::Response;
 
 use crate::channels::{Begun, Place};
+use crate::grpc::Caller;
+use crate::meter::Flight;
 use crate::pipe::{End, Pipe};
-use crate::stream::Respond;
 use crate::watch::Watch;
 
 /// A call that is being answered.
@@ -38,17 +39,25 @@ pub(super) enum Failed {
 pub(super) async fn wait(
     begun: Begun,
     coming: RecvStream,
-    respond: &mut Respond,
+    visitor: &mut Caller,
+    flight: &Flight,
     timeout: Duration,
 ) -> Result<Came, Failed> {
     let Begun { mut response, to, place } = begun;
     let ended = coming.is_end_stream();
     let mut asked = Pipe::new(coming, to, ended);
     let mut watch = Watch::new(Instant::now() + timeout);
-    let mut unwanted = false;
+    let (mut unwanted, mut touched) = (false, false);
     let came = poll_fn(|cx| {
         if !unwanted {
-            match asked.poll(cx) {
+            let end = asked.poll(cx);
+            let went = asked.take_uncounted();
+            if went > 0 {
+                touched = true;
+                flight.sent(went);
+                visitor.open.stirs();
+            }
+            match end {
                 Poll::Pending | Poll::Ready(End::Whole) => {}
                 // It may have answered without waiting for the rest.
                 Poll::Ready(End::Unwanted) => unwanted = true,
@@ -58,17 +67,18 @@ pub(super) async fn wait(
         if let Poll::Ready(came) = Pin::new(&mut response).poll(cx) {
             return Poll::Ready(came.map_err(|error| Failed::Broken(error, None)));
         }
-        if respond.poll_reset(cx).is_ready() {
+        if visitor.respond.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(Failed::Gone));
         }
-        let said = asked.has_ended() || asked.is_blocked();
+        // What the instance does not take is not the visitor's fault.
+        let said = asked.has_ended() || asked.is_blocked() || unwanted;
         let late = || if said { Failed::Late } else { Failed::Slow };
         watch.poll(cx, asked.moved() + timeout).map(|()| Err(late()))
     });
     match came.await {
         Ok(response) => Ok(Came { response, asked, place }),
         Err(Failed::Broken(error, _)) => {
-            let untouched = asked.take_uncounted() == 0 && !asked.is_blocked();
+            let untouched = !touched && !unwanted && !asked.is_blocked();
             Err(Failed::Broken(error, untouched.then(|| asked.into_source())))
         }
         Err(other) => Err(other),

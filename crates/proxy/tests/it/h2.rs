@@ -373,7 +373,7 @@ async fn a_connection_ends_once_it_has_had_its_requests() {
 
 #[tokio::test]
 async fn a_visitor_who_takes_nothing_in_keeps_no_instance() {
-    let write_stall = Duration::from_millis(200);
+    let write_stall = Duration::from_secs(1);
     let stage = Stage::with(Limits { write_stall, ..Limits::default() }).await;
     let one = Origin::start(1);
     stage.apply(routes(1, vec![stable(1, &[&one])])).await;
@@ -429,6 +429,20 @@ async fn bodies_that_no_app_reads_keep_no_other_from_coming() {
     let answer = timeout(Duration::from_secs(20), asking).await.expect("it is read");
     assert_eq!(text(answer).await.len(), 900_000);
     unread.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_with_a_page() {
+    let stage = Stage::start().await;
+    let mut visitor = Visitor::of(&stage).await;
+    let mut asked = get("/");
+    for name in ["x-one", "x-two", "x-three"] {
+        asked.headers_mut().insert(name, "x".repeat(22 * 1024).parse().expect("a value"));
+    }
+    let page = visitor.ask(asked).await;
+    assert_eq!(page.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert!(page.headers().contains_key("x-request-id"));
+    assert_eq!(visitor.ask(get("/")).await.status(), StatusCode::NOT_FOUND, "it goes on");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ fn parts(layout: &Layout, at: Addresses, cpus: usize) -> Result<Vec<Part>, Failu
     let api = listen(at.api, 1)?;
     let mut public = listen(at.listen, cpus)?;
     let mut how = vec!["--cpus".to_owned(), cpus.to_string()];
-    let mut said = ["--api".to_owned(), at.api.to_string()].to_vec();
+    let mut said = vec!["--api".to_owned(), at.api.to_string()];
     said.extend(["--listen".to_owned(), at.listen.to_string()]);
     if let Some(tls) = at.listen_tls {
         public.extend(listen(tls, cpus)?);

@@ -408,3 +408,19 @@ fn toehold_is_upgraded_as_it_runs_and_no_visitor_notices() {
     until("the first one has ended", || is_gone(before[0]).then_some(()));
     assert_eq!(get(stage.port, "hello.localhost", "/"), (200, "hi".to_owned()));
 }
+
+#[test]
+fn a_process_that_is_replaced_goes_on_for_no_longer_than_is_set() {
+    let folder = TempDir::new().expect("a folder");
+    let program = folder.path().join("toehold");
+    let stage = Stage::of_copy(&program, "[proxy]\ndrain = \"1s\"\ntunnel_drain = \"1s\"\n");
+    let _app = streams(&stage);
+    let before = until("the proxy runs", || part(&stage, "proxy"));
+    let (mut listener, mut talk) = (Listener::begin(stage.port), Talk::begin(stage.port));
+    listener.hears();
+    talk.goes_on();
+    Stage::replace(&program);
+    signal("-USR2", stage.pid());
+    until("the one before has ended", || is_gone(before).then_some(()));
+    assert_eq!(get(stage.port, "hello.localhost", "/"), (200, "hi".to_owned()));
+}

@@ -1,15 +1,20 @@
-//! Whether the other end of a connection of HTTP/2 is still there: it is asked from time to time.
+//! Whether a visitor is still there: who waits for answers is asked from time to time.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use ::h2::{Ping, PingPong};
 
+use crate::busy::Busy;
+
+/// How long a visitor who waits for answers is left alone, and how long it may take to say that it
+/// is still there.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// The pulse of a connection.
-pub(crate) struct Pulse {
+pub(super) struct Pulse {
     pings: Option<PingPong>,
-    /// How long it is left alone, and how long it may take to say that it is still there.
-    patience: [Duration; 2],
     /// When it was felt last, or asked for.
     felt: Instant,
     asked: bool,
@@ -18,37 +23,36 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// It was there just now. It is left alone for the first of two times, and has the second for an
-    /// answer.
-    pub(crate) fn new(pings: Option<PingPong>, patience: [Duration; 2]) -> Self {
-        Self { pings, patience, felt: Instant::now(), asked: false, stirs: 0 }
+    /// It was there just now.
+    pub(super) fn new(pings: Option<PingPong>) -> Self {
+        Self { pings, felt: Instant::now(), asked: false, stirs: 0 }
     }
 
     /// Looks at what was answered. The answer is when there is more to do.
-    pub(crate) fn next(&mut self, cx: &mut Context<'_>) -> Instant {
-        let [ask_after, answer] = self.patience;
+    pub(super) fn next(&mut self, cx: &mut Context<'_>) -> Instant {
         let Some(pings) = self.pings.as_mut().filter(|_| self.asked) else {
-            return self.felt + ask_after;
+            return self.felt + ASK_AFTER;
         };
         match pings.poll_pong(cx) {
-            Poll::Pending => self.felt + answer,
+            Poll::Pending => self.felt + ANSWER,
             // Where the connection broke off, that is heard elsewhere.
             Poll::Ready(_) => {
                 (self.felt, self.asked) = (Instant::now(), false);
-                self.felt + ask_after
+                self.felt + ASK_AFTER
             }
         }
     }
 
-    /// Its time has come: asks, where something is under way. `false`: it was asked and is not there.
-    /// The question may be far behind what a slow reader takes in, so that counts as well: `stirs` is
-    /// another number whenever something came or went.
-    pub(crate) fn beat(&mut self, now: Instant, waits: bool, stirs: u64) -> bool {
+    /// Its time has come: asks, where somebody waits. `false`: it was asked and is not there. The
+    /// question may be far behind what a slow reader takes in, so whatever came or went counts as well.
+    pub(super) fn beat(&mut self, now: Instant, busy: &Busy) -> bool {
+        let stirs = busy.stirs();
         let stirred = std::mem::replace(&mut self.stirs, stirs) != stirs;
         if self.asked && !stirred {
             return false;
         }
         self.felt = now;
+        let waits = busy.since_idle().is_none();
         if let Some(pings) = self.pings.as_mut().filter(|_| waits && !self.asked) {
             self.asked = pings.send_ping(Ping::opaque()).is_ok();
         }
@@ -87,10 +91,11 @@ mod tests {
         let (mut visitor, ours) = duplex(64 * 1024);
         visitor.write_all(BEGIN).await.expect("it is read");
         let mut connection = ::h2::server::handshake::<_>(ours).await.expect("it is HTTP/2");
-        let mut pulse = Pulse::new(connection.ping_pong(), [Duration::ZERO; 2]);
-        let now = Instant::now();
-        assert!(pulse.beat(now, false, 0) && !pulse.asked, "nobody waits for anything");
-        assert!(pulse.beat(now, true, 0) && pulse.asked);
+        let mut pulse = Pulse::new(connection.ping_pong());
+        let (now, busy) = (Instant::now(), Busy::new());
+        assert!(pulse.beat(now, &busy) && !pulse.asked, "nobody waits for anything");
+        let stream = busy.open();
+        assert!(pulse.beat(now, &busy) && pulse.asked);
         let answered = async {
             poll_fn(|cx| {
                 let _ = connection.poll_closed(cx);
@@ -100,8 +105,9 @@ mod tests {
             .await;
         };
         tokio::join!(answered, answer(&mut visitor));
-        assert!(pulse.beat(now, true, 0) && pulse.asked, "it is asked again");
-        assert!(pulse.beat(now, true, 1), "something went");
-        assert!(!pulse.beat(now, true, 1), "nothing did");
+        assert!(pulse.beat(now, &busy) && pulse.asked, "it is asked again");
+        stream.stirs();
+        assert!(pulse.beat(now, &busy), "something went");
+        assert!(!pulse.beat(now, &busy), "nothing did");
     }
 }
